@@ -1,0 +1,1 @@
+"""Values, errors, images, plug-ins, settings and processes: what every other room stands on."""
