@@ -34,7 +34,8 @@ def scene(rng: np.random.Generator) -> NDArray[np.uint8]:
     hills = (y > 150 + 20 * np.sin(x / 30))[..., None] * np.array([-40.0, 10.0, -150.0])
     disc = ((x - 230) ** 2 + (y - 60) ** 2 < 900)[..., None] * np.array([120.0, 80.0, -120.0])
     grain = rng.normal(0, 4, (240, 320, 1)) * (y > 150)[..., None] * 3
-    return np.clip(sky + hills + disc + grain, 0, 255).astype(np.uint8)
+    drawn: NDArray[np.uint8] = np.clip(sky + hills + disc + grain, 0, 255).astype(np.uint8)
+    return drawn
 
 
 @pytest.fixture

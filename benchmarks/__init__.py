@@ -1,0 +1,1 @@
+"""Benchmarks that compare with a peer or a physical floor in the same run: ``make bench``."""

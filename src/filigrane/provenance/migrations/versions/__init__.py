@@ -1,0 +1,1 @@
+"""One revision per file, each naming the one before it."""
