@@ -1,0 +1,1 @@
+"""Invisible watermarks: a keyed mark of our own, readers of the marks others leave, keys and payloads."""

@@ -1,0 +1,1 @@
+"""The watermark methods: one file each, with a module-level ``build(**options)``."""

@@ -1,0 +1,47 @@
+"""Adapter of the package blind-watermark, where the user has it: DWT, DCT and SVD with two passwords.
+
+Its messages carry no check, so a read always gives some number, and the probability it states is 1.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from filigrane.core.values import Pixels, Reading
+from filigrane.watermark.base import check_payload
+from filigrane.watermark.peers import from_bits, imported, to_bits
+
+PAYLOAD_BITS = 32
+
+
+class BlindWatermark:
+    """The package's embedder and extractor for 32 bits; ``password`` shuffles blocks and bits."""
+
+    name = "blind_watermark"
+    payload_bits = PAYLOAD_BITS
+    can_embed = True
+
+    def __init__(self, *, password: int) -> None:
+        self._package = imported("blind_watermark", "blind-watermark", feature="The method blind_watermark")
+        self._password = password
+
+    def embed(self, pixels: Pixels, payload: int) -> Pixels:
+        """The marked picture, same shape."""
+        marker = self._package.WaterMark(password_img=self._password, password_wm=self._password)
+        marker.read_img(img=cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        marker.read_wm(to_bits(check_payload(payload, PAYLOAD_BITS), PAYLOAD_BITS), mode="bit")
+        marked = np.clip(np.rint(marker.embed()), 0, 255).astype(np.uint8)
+        return np.asarray(cv2.cvtColor(marked, cv2.COLOR_BGR2RGB), np.uint8)
+
+    def read(self, pixels: Pixels) -> Reading:
+        """The 32 bits that the package reads, whether or not there is a mark."""
+        marker = self._package.WaterMark(password_img=self._password, password_wm=self._password)
+        picture = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        bits = marker.extract(embed_img=picture, wm_shape=PAYLOAD_BITS, mode="bit")
+        return Reading(payload=from_bits([int(bit > 0.5) for bit in bits]), p_value=1.0, method=self.name)
+
+
+def build(password: int = 1) -> BlindWatermark:
+    """The adapter; raises MissingExtra where the package is not installed."""
+    return BlindWatermark(password=password)

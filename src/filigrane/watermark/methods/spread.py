@@ -1,0 +1,153 @@
+"""Our own mark: keyed spread spectrum in the luma of a normalised frame.
+
+It needs no training and no download, is read blindly with nothing but the key, and says with a proof how unlikely it is
+that an unmarked picture reads as a marked one (see `filigrane.watermark.payload`). Embedding is a closed loop: what
+does not read back with a margin, straight away and after JPEG 75, is not called marked.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from filigrane.core.errors import WatermarkError
+from filigrane.core.values import Pixels, Reading
+from filigrane.watermark.base import check_side
+from filigrane.watermark.demodulate import Folder, Grid, narrow
+from filigrane.watermark.frame import Frame, Plane, frame_of
+from filigrane.watermark.keys import KeyRing, ring
+from filigrane.watermark.layer import Layer
+from filigrane.watermark.payload import ID_BITS
+from filigrane.watermark.polar import Bits, Soft
+from filigrane.watermark.reader import Reader, secret_of
+
+MIN_SIDE_PX = 192
+"""Shortest side of a picture that a mark is embedded in."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Goal:
+    """How clear a mark should be, and down to which PSNR the picture may pay for it.
+
+    Clearness is the energy of the mark over the power of the noise, summed over all chips; the list decoder fails
+    under about 170.
+    """
+
+    clearness: float
+    least_psnr_db: float
+
+
+_AFTER_JPEG_MUST = _Goal(clearness=300.0, least_psnr_db=36.0)
+_AFTER_JPEG = _Goal(clearness=700.0, least_psnr_db=41.0)
+_MIDDLE = _Goal(clearness=330.0, least_psnr_db=38.3)
+"""The middle quarter alone, so that a crop to it reads back."""
+_LEAST_RAISE_DB = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Echo:
+    """Soft values of a marked picture: as it is, after JPEG 75, and of its middle quarter alone."""
+
+    plain: Soft
+    after_jpeg: Soft
+    middle: Soft
+
+
+class Spread:
+    """The mark under the keys of a ring: embeds with the ring's newest key, reads with all.
+
+    ``strength_db`` is what embedding starts from, relative to what the mask calls hidden.
+    """
+
+    name = "spread"
+    payload_bits = ID_BITS
+    can_embed = True
+
+    def __init__(self, keys: KeyRing, *, strength_db: float = 0.0) -> None:
+        secrets = [secret_of(key) for key in keys.keys]
+        self._secret = secrets[0]
+        self._reader = Reader(secrets, name=self.name)
+        self._strength_db = strength_db
+
+    def embed(self, pixels: Pixels, payload: int) -> Pixels:
+        """The marked picture, same shape, with the 60-bit ``payload``.
+
+        Raises WatermarkError where the picture is under 192 pixels on a side, or so flat or so busy that the mark would
+        not read back at 38 dB.
+        """
+        code = self._reader.code.encode(self._secret.codec.word(payload))
+        layer = Layer(check_side(pixels, MIN_SIDE_PX), self._secret.carrier.tile(code))
+        strength_db = self._strength_db
+        while True:
+            marked = layer.added(strength_db)
+            echo = self._echo(marked)
+            raise_db = _raise_db(echo, code, layer.psnr_db - strength_db)
+            if raise_db < _LEAST_RAISE_DB:
+                return self._proven(marked, echo, code)
+            strength_db += raise_db
+
+    def read(self, pixels: Pixels) -> Reading:
+        """The identity in ``pixels`` of any size, or None, with a bound on the probability of a false one."""
+        return self._reader.read(pixels)
+
+    def _echo(self, marked: Pixels) -> _Echo:
+        """What the reader would hear of ``marked``."""
+        frame = frame_of(marked)
+        plain, after_jpeg = narrow(frame.luma(marked)), narrow(frame.fit(_after_jpeg(marked)))
+        return _Echo(*(self._soft(rest, frame) for rest in (plain, after_jpeg, _middle(plain))))
+
+    def _soft(self, rest: Plane, frame: Frame) -> Soft:
+        chips = Folder(rest, frame).chips(Grid(scale=frame.cell_scale))
+        return self._secret.carrier.soft(chips)
+
+    def _proven(self, marked: Pixels, echo: _Echo, code: Bits) -> Pixels:
+        """``marked`` itself; raises WatermarkError where it does not read back as it is and after JPEG 75."""
+        words, _ = self._reader.code.decode(np.stack([echo.plain, echo.after_jpeg]))
+        if all(np.array_equal(self._reader.code.encode(word), code) for word in words[:, 0]):
+            return marked
+        raise WatermarkError(
+            "No mark can be embedded in this picture so that it reads back: it has too little detail to hide one, "
+            "or too much to find it; give a larger or less uniform picture."
+        )
+
+
+def _raise_db(echo: _Echo, code: Bits, psnr_db: float) -> float:
+    """By how many decibels a mark at ``psnr_db`` should be raised; 0 or less where it need not or may not be."""
+    after_jpeg, middle = clearness(echo.after_jpeg, code), clearness(echo.middle, code)
+    pairs = ((_AFTER_JPEG_MUST, after_jpeg), (_AFTER_JPEG, after_jpeg), (_MIDDLE, middle))
+    return max(_towards_db(goal, found, psnr_db) for goal, found in pairs)
+
+
+def _towards_db(goal: _Goal, found: float, psnr_db: float) -> float:
+    """Whole decibels from clearness ``found`` to ``goal``, as far as its least PSNR allows."""
+    lacking_db = math.ceil(10 * math.log10(goal.clearness / max(found, goal.clearness / 10)))
+    return min(lacking_db, psnr_db - goal.least_psnr_db)
+
+
+def clearness(soft: Soft, code: Bits) -> float:
+    """Energy of the mark over the power of the noise, summed over all chips of ``code``, as found in ``soft``."""
+    values = soft * (1 - 2 * code.astype(np.float32))
+    mean = float(values.mean())
+    return len(values) * mean * abs(mean) / float(values.var() + 1e-12)
+
+
+def _middle(rest: Plane) -> Plane:
+    """The rest with all but the middle half of each side set to zero."""
+    rows, columns = (side // 4 for side in rest.shape)
+    inner = np.zeros_like(rest)
+    inner[rows:-rows, columns:-columns] = rest[rows:-rows, columns:-columns]
+    return inner
+
+
+def _after_jpeg(pixels: Pixels) -> Plane:
+    """Luma of the picture after JPEG 75."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 75])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.float32)
+
+
+def build(keys: KeyRing | None = None, strength_db: float = 0.0) -> Spread:
+    """The method under ``keys`` (the public key alone by default), starting at ``strength_db``."""
+    return Spread(keys if keys is not None else ring(), strength_db=strength_db)
