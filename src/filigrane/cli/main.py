@@ -1,0 +1,70 @@
+"""The command ``filigrane``: its sub-commands, and how errors become one sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from filigrane import __version__
+from filigrane.cli import demo, doctor, keys, mark, recover, scan, sign, trust
+from filigrane.core.errors import FiligraneError, UsageError
+
+INTERRUPTED = 130
+_ClickException: type[Exception] = typer.BadParameter.__mro__[2]
+"""The base of all usage errors; newer releases of typer keep it in a private package."""
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"filigrane {__version__}")
+        raise typer.Exit
+
+
+def build() -> typer.Typer:
+    """The application with every command registered."""
+    app = typer.Typer(
+        name="filigrane",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        help="Mark what machines make, read what any picture says of itself, measure how far that holds.",
+        epilog="Exit codes: 0 fine, 1 findings (with --fail-on), 2 usage, 3 unreadable inputs, 4 failure, 130 Ctrl-C.",
+    )
+
+    @app.callback()
+    def options(
+        version: Annotated[
+            bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        ] = False,
+    ) -> None:
+        pass
+
+    for command in (scan, sign, mark, recover, keys, trust, doctor, demo):
+        command.register(app)
+    return app
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line on ``arguments`` and return its exit code."""
+    try:
+        code = build()(arguments, standalone_mode=False, prog_name="filigrane")
+        return code if isinstance(code, int) else 0
+    except typer.Exit as stop:
+        return stop.exit_code
+    except _ClickException as error:
+        message = str(getattr(error, "format_message", error.__str__)())
+        is_help = message.startswith("Usage:")
+        print(message if is_help else f"filigrane: {message} See filigrane --help.", file=sys.stderr)
+        return UsageError.exit_code
+    except FiligraneError as error:
+        print(f"filigrane: {error}", file=sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("filigrane: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0

@@ -1,0 +1,1 @@
+"""How far readings can be trusted: benchmarks, scorers, metrics with intervals, comparisons and reports."""
