@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from filigrane.core import plugins
 from filigrane.core.values import Evidence, Manifest, Picture
 from filigrane.detector.policy import Policy
-from filigrane.provenance.database import FILE_NAME
 from filigrane.provenance.metadata import Metadata, read_metadata
 from filigrane.provenance.read import read_manifest
-from filigrane.provenance.registry import IssuedMark, Registry
 from filigrane.provenance.trust import TrustStore
+
+if TYPE_CHECKING:
+    from filigrane.provenance.registry import IssuedMark
 
 FOLDER = "filigrane.detector.evidence"
 T = TypeVar("T")
@@ -59,6 +60,10 @@ class Context:
 
     def issued_mark(self, number: int) -> IssuedMark | None:
         """What the registry at hand knows of the mark ``number``; None where there is no registry or no such mark."""
+        # The database library takes longer to import than a picture to scan, and few pictures carry a mark.
+        from filigrane.provenance.database import FILE_NAME
+        from filigrane.provenance.registry import Registry
+
         if not self.registry_url and not (self.home / FILE_NAME).is_file():
             return None
         with Registry.open(self.home, self.registry_url) as registry:

@@ -28,6 +28,8 @@ _BLANK = bytes.fromhex(
     "0000000a49444154789c636000000002000148afa4710000000049454e44ae426082"
 )
 """A PNG of one black pixel."""
+_TRACES = (b"jumb", b"provenance")
+"""Every manifest, and every reference to one kept elsewhere, holds one of these; looking for them is fast."""
 _STRAY = "a manifest store lies where no reader looks for it"
 _REMOTE = re.compile(r"^Remote: .*\burl\s+(\S+)\s*$", re.DOTALL)
 _BROKEN_FILE = ("asset could not be parsed", "NotSupported", "Io:")
@@ -42,6 +44,8 @@ def read_manifest(data: bytes, format: str, trust: TrustStore, sidecar: bytes | 
     """
     media_type = MEDIA_TYPES_READ.get(format)
     if media_type is None:
+        return None
+    if sidecar is None and not any(trace in data for trace in _TRACES):
         return None
     holder, kind = (data, format) if sidecar is None else (sidecar, "")
     try:

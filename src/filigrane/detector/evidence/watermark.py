@@ -7,16 +7,19 @@ registry at hand knows the mark. The constant of Stable Diffusion's tools says w
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from filigrane.core.values import Evidence, Finding, Json, Manifest, Picture, Reading
 from filigrane.detector.base import Context
 from filigrane.detector.declared import declared
 from filigrane.provenance.read import read_store
-from filigrane.provenance.registry import IssuedMark
 from filigrane.provenance.source_types import Generative
 from filigrane.watermark import base
 from filigrane.watermark.base import Watermarker
 from filigrane.watermark.keys import key_folder, load_ring
+
+if TYPE_CHECKING:
+    from filigrane.provenance.registry import IssuedMark
 
 
 class WatermarkEvidence:
