@@ -1,0 +1,66 @@
+"""What all layouts share: words that mean real or AI, files in a stable order, and paths that stay inside the root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from filigrane.core.image import EXTENSIONS
+from filigrane.eval.base import AI, REAL
+
+REAL_WORDS = frozenset({"0_real", "real", "nature", "natural", "authentic", "human", "0"})
+AI_WORDS = frozenset({"1_fake", "fake", "ai", "synthetic", "generated", "1"})
+ENDINGS = frozenset(ending for endings in EXTENSIONS.values() for ending in endings)
+SPLITS = frozenset({"train", "val", "test", "valid", "validation", "dev", "devtest", "training", "testing"})
+
+
+def label_of(word: str) -> int | None:
+    """What a word says of a picture: 1 for AI, 0 for real, None for neither.
+
+    >>> label_of("FAKE"), label_of("nature"), label_of("cat")
+    (1, 0, None)
+    """
+    word = word.strip().lower()
+    return AI if word in AI_WORDS else REAL if word in REAL_WORDS else None
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file is a picture by its name."""
+    return os.path.splitext(name)[1].lower() in ENDINGS  # noqa: PTH122 (called a million times)
+
+
+def pictures(root: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Every picture under ``root`` with the folders between, sorted; links to folders are not followed."""
+    for parent, folders, files in os.walk(root):
+        folders.sort()
+        between = Path(parent).relative_to(root).parts
+        for name in sorted(files):
+            if is_picture(name) and not name.startswith("."):
+                yield Path(parent) / name, between
+
+
+def files(root: Path, *endings: str) -> list[Path]:
+    """The files under ``root`` (or ``root`` itself) with one of ``endings``, sorted."""
+    if root.is_file():
+        return [root] if root.name.endswith(endings) else []
+    return sorted(path for path in root.rglob("*") if path.name.endswith(endings) and path.is_file())
+
+
+def inside(root: Path, written: str) -> Path | None:
+    """The file under ``root`` that ``written`` names, with either slash; None where it leads out.
+
+    >>> inside(Path("/d"), "a\\\\b.png").as_posix()
+    '/d/a/b.png'
+    >>> inside(Path("/d"), "../b.png") is None
+    True
+    """
+    parts = PurePosixPath(written.replace("\\", "/").lstrip("/")).parts
+    if not parts or ".." in parts or ":" in parts[0]:
+        return None
+    return root.joinpath(*parts)
+
+
+def split_of(parts: tuple[str, ...]) -> str:
+    """The split that a path names, or empty."""
+    return next((part for part in parts if part.lower() in SPLITS), "")
