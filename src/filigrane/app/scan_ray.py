@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -31,6 +32,7 @@ def scan_on_ray(
         ray: Any = importlib.import_module("ray")
     except ImportError as error:
         raise MissingExtra("Scanning on a Ray cluster", "ray") from error
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     task = ray.remote(num_cpus=1)(_scan_shard)
     abreast = max(1, int(ray.cluster_resources().get("CPU", 1)))
