@@ -20,7 +20,7 @@ ray = pytest.importorskip("ray", reason="needs the extra [ray]")
 
 
 def _records(pairs: list[tuple[Item, Scanned]]) -> dict[str, object]:
-    records = {}
+    records: dict[str, object] = {}
     for _, scanned in pairs:
         record = dict(to_record(scanned))
         record.pop("elapsed_s", None)

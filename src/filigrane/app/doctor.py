@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
+from filigrane.app.models import verify_models
 from filigrane.app.runtime import Runtime
 from filigrane.core.settings import origins
 from filigrane.provenance import trust
@@ -35,19 +36,31 @@ def examine(runtime: Runtime, **flags: object) -> tuple[Check, ...]:
 
 
 def _packages() -> tuple[Check, ...]:
-    checks = []
+    parts: dict[str, dict[str, str]] = {}
     for requirement in distribution("filigrane").requires or ():
         name = re.match(r"[A-Za-z0-9_.-]+", requirement)
         extra = re.search(r"""extra == ['"](\w+)['"]""", requirement)
-        if name is None or (extra and extra[1] == "dev"):
-            continue
-        topic = f"packages [{extra[1]}]" if extra else "packages"
-        try:
-            checks.append(Check(topic, name[0], version(name[0]), True))
-        except PackageNotFoundError:
-            advice = f"pip install 'filigrane[{extra[1]}]'" if extra else "reinstall filigrane"
-            checks.append(Check(topic, name[0], "not installed", None if extra else False, advice))
-    return tuple(sorted(checks, key=lambda check: (check.topic, check.name)))
+        part = extra[1] if extra else ""
+        if name is not None and part != "dev":
+            parts.setdefault(part, {})[name[0]] = _version(name[0])
+    return tuple(_part(part, versions) for part, versions in sorted(parts.items()))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _part(extra: str, versions: dict[str, str]) -> Check:
+    """One check for the packages of ``extra``, or of the core where it is ""; a missing one has the version ""."""
+    name = f"[{extra}]" if extra else "filigrane"
+    missing = sorted(package for package, found in versions.items() if not found)
+    if missing:
+        advice = f"pip install 'filigrane[{extra}]'" if extra else "reinstall filigrane"
+        return Check("packages", name, f"missing: {', '.join(missing)}", None if extra else False, advice)
+    return Check("packages", name, ", ".join(f"{package} {found}" for package, found in sorted(versions.items())), True)
 
 
 def _keys(home: Path) -> tuple[Check, ...]:
@@ -74,11 +87,19 @@ def _trust(home: Path) -> tuple[Check, ...]:
 
 
 def _weights() -> tuple[Check, ...]:
-    package = Path(__file__).parents[1]
-    files = sorted(package.glob("*/weights/**/*.safetensors"))
-    if not files:
-        return (Check("weights", "models", "none ship with this version: declared signs only", None),)
-    return tuple(Check("weights", str(f.relative_to(package)), f"{f.stat().st_size / 1e6:.1f} MB", True) for f in files)
+    found = verify_models()
+    if not found:
+        return (Check("weights", "models", "none: declared signs only", None),)
+    return tuple(
+        Check(
+            "weights",
+            each.card.name,
+            each.problem or f"{each.card.architecture}, {each.size_bytes / 1e6:.1f} MB, as its card says",
+            not each.problem,
+            "reinstall filigrane, or replace the file" if each.problem else "",
+        )
+        for each in found
+    )
 
 
 def _settings(runtime: Runtime, flags: dict[str, object]) -> tuple[Check, ...]:

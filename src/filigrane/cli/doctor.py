@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from filigrane.app.doctor import Check
 
 
 def doctor(
@@ -14,10 +19,6 @@ def doctor(
     import dataclasses
     import json
 
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from filigrane.app.doctor import examine
     from filigrane.app.runtime import Runtime
     from filigrane.core.settings import load
@@ -26,12 +27,27 @@ def doctor(
     if as_json:
         print(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
     else:
-        table = Table("", "topic", "what", "state", "to do")
-        for check in checks:
-            sign = {True: "[green]ok[/]", False: "[red]!![/]", None: "[yellow]--[/]"}[check.ok]
-            table.add_row(sign, check.topic, *map(Text, (check.name, check.state, check.advice)))
-        Console().print(table)
+        _print(checks)
     raise typer.Exit(4 if any(check.ok is False for check in checks) else 0)
+
+
+def _print(checks: Sequence[Check]) -> None:
+    """One block a topic; what to do stands below what is wrong."""
+    from itertools import groupby
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    for topic, group in groupby(checks, key=lambda check: check.topic):
+        console.print(Text(f"\n{topic}", style="bold"))
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for check in group:
+            sign = {True: "[green]ok[/]", False: "[red]!![/]", None: "[yellow]--[/]"}[check.ok]
+            told = Text(check.state, overflow="fold") + Text(f"\n→ {check.advice}" if check.advice else "")
+            table.add_row(sign, Text(check.name, overflow="fold"), told)
+        console.print(table)
 
 
 def register(app: typer.Typer) -> None:
