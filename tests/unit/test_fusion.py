@@ -120,3 +120,10 @@ def test_a_bad_policy_is_one_sentence(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(UsageError, match=r"policy.*\.$"):
         load_policy(path)
+
+
+def test_what_was_found_is_named_even_where_it_does_not_speak_of_ai() -> None:
+    found = fuse([say("watermark", 0.0), say("metadata", 0.0, Finding.ABSENT)], sha256="0", policy=POLICY)
+    assert found.label is Label.NO_EVIDENCE_OF_AI
+    assert "watermark speaks." in found.summary
+    assert "metadata speaks." not in found.summary

@@ -90,6 +90,9 @@ def _summary(label: Label, evidence: tuple[Evidence, ...]) -> str:
         invalid = next((item for item in evidence if item.finding is Finding.INVALID), None)
         spoken = invalid or strongest_for
         return f"The evidence does not settle it: {spoken.summary}" if spoken else "The evidence does not settle it."
+    found = " ".join(item.summary for item in evidence if item.finding is Finding.PRESENT)
+    if found:
+        return f"What was found does not speak of AI, which does not prove a human origin: {found}"
     asked = [item.source for item in evidence if item.finding is not Finding.UNAVAILABLE]
     return (
         f"No sign of AI was found ({', '.join(asked) or 'no source could be asked'}); "
