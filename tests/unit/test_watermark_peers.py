@@ -112,12 +112,32 @@ def test_an_unknown_variant_and_a_small_picture_are_refused(scene: Pixels, monke
     stand_in = ModuleType("imwatermark")
     vars(stand_in).update(STAND_INS["invisible_watermark"][1])
     monkeypatch.setitem(sys.modules, "imwatermark", stand_in)
-    with pytest.raises(UsageError, match="dwtDctSvd"):
-        base.load("invisible_watermark", variant="best")
+    for name, options in (("invisible_watermark", {"variant": "best"}), ("invisible_watermark:best", {})):
+        with pytest.raises(UsageError, match="dwtDctSvd"):
+            base.load(name, **options)
     method = base.load("invisible_watermark")
     with pytest.raises(WatermarkError, match="256"):
         method.embed(scene[:100], 1)
     assert method.read(scene[:100]).payload is None
+
+
+def test_a_picture_that_a_package_chokes_on_is_refused_or_reads_as_nothing(
+    scene: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Choking(_Blind):
+        def read_img(self, img: Pixels) -> None:
+            raise AssertionError("too small")
+
+        def extract(self, embed_img: Pixels, wm_shape: int, mode: str) -> NDArray[np.float64]:
+            raise IndexError("too small")
+
+    stand_in = ModuleType("blind_watermark")
+    vars(stand_in).update({"WaterMark": Choking})
+    monkeypatch.setitem(sys.modules, "blind_watermark", stand_in)
+    method = base.load("blind_watermark")
+    with pytest.raises(WatermarkError, match="too small"):
+        method.embed(scene, 1)
+    assert method.read(scene).payload is None
 
 
 def test_the_error_crosses_processes() -> None:

@@ -41,6 +41,12 @@ def marked(method: Spread, photo: Pixels) -> Pixels:
     return method.embed(photo, IDENTITY)
 
 
+@pytest.fixture(scope="module")
+def small(method: Spread, photo: Pixels) -> Pixels:
+    """A marked picture of 240 x 240 pixels."""
+    return method.embed(photo[100:340, 200:440].copy(), IDENTITY)
+
+
 def test_a_mark_reads_back_with_its_bound(method: Spread, marked: Pixels) -> None:
     reading = method.read(marked)
     assert reading.payload == IDENTITY
@@ -66,6 +72,11 @@ def test_a_mark_costs_little(photo: Pixels, marked: Pixels) -> None:
 )
 def test_a_mark_survives(method: Spread, marked: Pixels, attack: str) -> None:
     assert method.read(row(attack).apply(marked)).payload == IDENTITY
+
+
+@pytest.mark.parametrize("attack", ["jpeg-30", "webp-75", "gaussian_blur-2", "crop-0.9", "screenshot-0.8", "repost-60"])
+def test_a_mark_survives_in_a_small_picture(method: Spread, small: Pixels, attack: str) -> None:
+    assert method.read(row(attack).apply(small)).payload == IDENTITY
 
 
 def test_nothing_is_read_where_nothing_was_written(method: Spread, photo: Pixels) -> None:

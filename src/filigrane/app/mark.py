@@ -37,8 +37,9 @@ class Draft:
     """Pixels to be marked, how to write them, and what to declare.
 
     ``quality`` is that of `filigrane.core.image.encode` (None: lossless); ``original`` the file that the pixels come
-    from, whose metadata is carried over, or empty; ``labels`` go into the XMP. What only the mark can say is filled
-    in: its soft binding, and its id where a disclosure or a TC260 label has none.
+    from, whose metadata is carried over, or empty; ``labels`` go into the XMP; ``mark`` is the id, reserved already,
+    of a mark that was fixed before (None: a fresh one). What only the mark can say is filled in: its soft binding, and
+    its id where a disclosure or a TC260 label has none.
     """
 
     pixels: Pixels = field(repr=False)
@@ -48,6 +49,7 @@ class Draft:
     quality: int | None = None
     original: bytes = field(default=b"", repr=False)
     labels: Labels = field(default_factory=Labels)
+    mark: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Marker:
         """
         if target.exists():
             raise UsageError(f"{target} exists already, and marking never overwrites; give another name or remove it.")
-        number = self._tools.registry.reserve()
+        number = draft.mark if draft.mark is not None else self._tools.registry.reserve()
         declaration, labels = _completed(draft, number)
         signed = self._tools.signer.sign_bytes(
             self._written(draft, number), draft.format, declaration=declaration, labels=labels
@@ -220,7 +222,9 @@ def writing_key(ring: KeyRing, *, profile: Profile | None = None, key_id: str = 
     if profile == "public":
         return PUBLIC_KEY
     if profile == "private" and ring.embedding.profile != "private":
-        raise UsageError("There is no private watermark key yet; make one, or use --profile public.")
+        raise UsageError(
+            "There is no private watermark key yet; filigrane keys watermark create makes one, or use --profile public."
+        )
     return ring.embedding
 
 

@@ -1,10 +1,12 @@
-"""``filigrane keys``: the local authority and the key that signs manifests."""
+"""``filigrane keys``: the local authority and the key that signs manifests; below, keys of watermark and service."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from filigrane.cli import api_keys, watermark_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -97,8 +99,13 @@ def _note(text: str) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
-    keys = typer.Typer(no_args_is_help=True, help="Make, renew and list the keys that sign manifests.")
+    keys = typer.Typer(
+        no_args_is_help=True,
+        help="Make, renew and list the keys that sign manifests, and those of watermark and service.",
+    )
     keys.command("init")(init)
     keys.command("renew")(renew)
     keys.command("list")(show)
+    watermark_keys.register(keys)
+    api_keys.register(keys)
     app.add_typer(keys, name="keys")

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from filigrane.core.errors import LimitExceeded, MissingExtra, NotFound, UnreadableInput
+from filigrane.core.errors import LimitExceeded, NotFound, UnreadableInput
 from filigrane.core.files import write_atomically
 from filigrane.core.values import Json, sha256_hex
 
@@ -79,9 +79,9 @@ def names() -> tuple[str, ...]:
 
 def find_card(name: str) -> Card:
     """The card called ``name``; NotFound with the folders searched, UnreadableInput where it is not a card."""
-    for folder in folders():
+    for folder in folders() if Path(name).name == name else ():
         path = folder / f"{name}.json"
-        if path.is_file() and path.resolve().parent == folder.resolve():
+        if path.is_file():
             return read_card(path)
     searched = ", ".join(map(str, folders()))
     raise NotFound(f"There are no weights called {name!r}; looked in {searched}. Known are: {', '.join(names())}.")
@@ -122,14 +122,12 @@ def load_tensors(card: Card) -> Tensors:
     """The arrays of ``card``'s file, half precision widened to float32.
 
     Raises NotFound where the file is missing, UnreadableInput where its bytes are not those the card names or are no
-    safetensors, LimitExceeded where it is too large, MissingExtra without safetensors.
+    safetensors, LimitExceeded where it is too large.
     """
     data = verified_bytes(card)
-    try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-    except ImportError as error:
-        raise MissingExtra("Loading weights", "generate") from error
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
     try:
         tensors: Tensors = load(data)
     except SafetensorError as error:
@@ -157,10 +155,8 @@ def verified_bytes(card: Card) -> bytes:
 
 def save(card: Card, tensors: Tensors, folder: Path) -> Card:
     """Write ``tensors`` and ``card`` into ``folder``, weights first; the card returned has their SHA-256."""
-    try:
-        from safetensors.numpy import save as serialise
-    except ImportError as error:
-        raise MissingExtra("Writing weights", "generate") from error
+    from safetensors.numpy import save as serialise
+
     data = serialise({name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())})
     written = replace(card, sha256=sha256_hex(data), folder=folder)
     write_atomically(folder / written.file, data)

@@ -117,11 +117,11 @@ class Registry:
         """Close all connections."""
         self._engine.dispose()
 
-    def reserve(self) -> int:
-        """A fresh random id of 60 bits that no other call has been or will be given."""
+    def reserve(self, wish: int | None = None) -> int:
+        """A fresh id of 60 bits that no other call has been or will be given: ``wish`` if it is free, else random."""
         with one_sentence(self._engine):
-            for _ in range(_TRIES):
-                mark = secrets.randbits(ID_BITS)
+            for attempt in range(_TRIES):
+                mark = wish if wish is not None and not attempt else secrets.randbits(ID_BITS)
                 try:
                     with self._writer.begin() as connection:
                         _log(connection, Event.RESERVED, mark)

@@ -36,8 +36,12 @@ class Watermarker(Protocol):
 
 
 def load(name: str, **options: object) -> Watermarker:
-    """The method called ``name``, built with ``options``; raises NotFound with the known names."""
-    method: Watermarker = plugins.load(METHODS, name, **options)
+    """The method called ``name``, built with ``options``; raises NotFound with the known names.
+
+    A name such as ``invisible_watermark:rivaGan`` also gives the option ``variant``.
+    """
+    name, _, variant = name.partition(":")
+    method: Watermarker = plugins.load(METHODS, name, **options, **({"variant": variant} if variant else {}))
     return method
 
 

@@ -11,7 +11,7 @@ from filigrane.watermark.frame import CELL_PX, LUMA, Frame, Plane, frame_of
 from filigrane.watermark.mask import visibility_mask
 from filigrane.watermark.polar import Soft
 
-_COLOUR = np.array(LUMA) / np.square(LUMA).sum()
+COLOUR = np.array(LUMA) / np.square(LUMA).sum()
 """The change of red, green and blue that moves luma by one with the least total change."""
 _BAND_ROWS = 512
 
@@ -26,7 +26,7 @@ class Layer:
         shaped = visibility_mask(frame.luma(pixels)) * carrier_plane(tile, frame)
         self._plane = np.asarray(cv2.resize(shaped, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
         self._grain = dither((min(height, _BAND_ROWS), width))
-        power = float(np.mean(np.square(self._plane))) * float(np.mean(np.square(_COLOUR)))
+        power = float(np.mean(np.square(self._plane))) * float(np.mean(np.square(COLOUR)))
         self.psnr_db = float(10 * np.log10(255**2 / max(power, 1e-9)))
 
     def added(self, strength_db: float = 0.0) -> Pixels:
@@ -37,7 +37,7 @@ class Layer:
             band = slice(top, top + _BAND_ROWS)
             plane = self._plane[band]
             grain = self._grain[: len(plane)]
-            change = cv2.merge([cv2.scaleAdd(plane, float(weight * amplitude), grain) for weight in _COLOUR])
+            change = cv2.merge([cv2.scaleAdd(plane, float(weight * amplitude), grain) for weight in COLOUR])
             cv2.add(self._pixels[band], change, dst=out[band], dtype=cv2.CV_8U)
         return out
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -11,11 +11,15 @@ import numpy as np
 from filigrane.core.values import Pixels, Reading
 from filigrane.watermark.carrier import CHIPS, Carrier
 from filigrane.watermark.demodulate import Folder, narrow, wide
-from filigrane.watermark.frame import frame_of
+from filigrane.watermark.frame import Plane, frame_of
 from filigrane.watermark.keys import Key
 from filigrane.watermark.payload import MAX_CHECKS, WORD_BITS, Codec, false_accept_bound
 from filigrane.watermark.polar import Bits, PolarCode
+from filigrane.watermark.receiver import Receiver
 from filigrane.watermark.search import Hit, Search
+
+Suppression = Callable[[Plane], Plane]
+"""Luma in the frame to what is left of it when the picture is taken out, same shape."""
 
 MIN_READ_PX = 48
 """Shortest side of a picture that is searched at all."""
@@ -48,16 +52,24 @@ class _Stage:
 
 
 _STAGES = (_Stage("nominal", 3, 16), _Stage("scaled", 4, 12), _Stage("turned", 5, 12))
-"""Checks of a full read, each stage after both kinds of suppression: 2 * (48 + 48 + 60) = 312, under MAX_CHECKS."""
+"""Checks of a full read, the first stage after three kinds of suppression, the others after two, are under MAX_CHECKS:
+3 * 48 + 2 * (48 + 60) = 360."""
 
 
 class Reader:
     """Reads pictures under several secrets; errors in no picture, only says that nothing was found."""
 
-    def __init__(self, secrets: Sequence[Secret], *, name: str) -> None:
+    def __init__(self, secrets: Sequence[Secret], *, name: str, receiver: Receiver | None = None) -> None:
+        """With the learned ``receiver`` beside the classical ones, or without."""
         self._secrets = secrets
         self._name = name
+        self._receiver = receiver
         self.code = PolarCode(CHIPS, WORD_BITS, paths=_PATHS)
+
+    @property
+    def best(self) -> tuple[Suppression, ...]:
+        """The two ways to take the picture out of its luma that hear most."""
+        return (self._receiver or narrow, wide)
 
     def read(self, pixels: Pixels) -> Reading:
         """The identity in ``pixels`` (uint8, H x W x 3, any size), with the bound on the probability of a false one."""
@@ -76,12 +88,13 @@ class Reader:
         frame = frame_of(pixels)
         luma = frame.luma(pixels)
         carriers = [secret.carrier for secret in self._secrets]
-        searches: list[Search] = []
+        searches: dict[Suppression, Search] = {}
         for stage in _STAGES:
-            for number, suppress in enumerate((narrow, wide)):
-                if number == len(searches):
-                    searches.append(Search(Folder(suppress(luma), frame), carriers))
-                yield from self._decoded(searches[number], stage)
+            quick = (narrow,) if stage is _STAGES[0] and self._receiver is not None else ()
+            for suppress in (*quick, *self.best):
+                if suppress not in searches:
+                    searches[suppress] = Search(Folder(suppress(luma), frame), carriers)
+                yield from self._decoded(searches[suppress], stage)
 
     def _decoded(self, search: Search, stage: _Stage) -> Iterator[tuple[Hit, Bits]]:
         """The list decoder's words at the best hits of ``stage``."""

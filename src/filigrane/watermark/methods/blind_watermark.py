@@ -5,14 +5,19 @@ Its messages carry no check, so a read always gives some number, and the probabi
 
 from __future__ import annotations
 
+import contextlib
+
 import cv2
 import numpy as np
 
+from filigrane.core.errors import WatermarkError
 from filigrane.core.values import Pixels, Reading
 from filigrane.watermark.base import check_payload
 from filigrane.watermark.peers import from_bits, imported, to_bits
 
 PAYLOAD_BITS = 32
+_REFUSALS = (AssertionError, IndexError, ValueError)
+"""What the package raises for pictures that are too small."""
 
 
 class BlindWatermark:
@@ -24,21 +29,32 @@ class BlindWatermark:
 
     def __init__(self, *, password: int) -> None:
         self._package = imported("blind_watermark", "blind-watermark", feature="The method blind_watermark")
+        with contextlib.suppress(AttributeError):
+            self._package.bw_notes.close()  # it would print a greeting
         self._password = password
 
     def embed(self, pixels: Pixels, payload: int) -> Pixels:
-        """The marked picture, same shape."""
+        """The marked picture, same shape; raises WatermarkError where it is too small for the package."""
+        bits = to_bits(check_payload(payload, PAYLOAD_BITS), PAYLOAD_BITS)
         marker = self._package.WaterMark(password_img=self._password, password_wm=self._password)
-        marker.read_img(img=cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-        marker.read_wm(to_bits(check_payload(payload, PAYLOAD_BITS), PAYLOAD_BITS), mode="bit")
-        marked = np.clip(np.rint(marker.embed()), 0, 255).astype(np.uint8)
+        try:
+            marker.read_img(img=cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+            marker.read_wm(bits, mode="bit")
+            marked = np.clip(np.rint(marker.embed()), 0, 255).astype(np.uint8)
+        except _REFUSALS as error:
+            raise WatermarkError(
+                "The picture is too small for the package blind-watermark to hold 32 bits; give a larger one."
+            ) from error
         return np.asarray(cv2.cvtColor(marked, cv2.COLOR_BGR2RGB), np.uint8)
 
     def read(self, pixels: Pixels) -> Reading:
-        """The 32 bits that the package reads, whether or not there is a mark."""
+        """The 32 bits that the package reads, whether or not there is a mark; None where it refuses the picture."""
         marker = self._package.WaterMark(password_img=self._password, password_wm=self._password)
         picture = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-        bits = marker.extract(embed_img=picture, wm_shape=PAYLOAD_BITS, mode="bit")
+        try:
+            bits = marker.extract(embed_img=picture, wm_shape=PAYLOAD_BITS, mode="bit")
+        except _REFUSALS:
+            return Reading(payload=None, p_value=1.0, method=self.name)
         return Reading(payload=from_bits([int(bit > 0.5) for bit in bits]), p_value=1.0, method=self.name)
 
 
