@@ -1,0 +1,1 @@
+"""Training of the built-in generator: vocabulary, data, autoencoder, denoiser and what is measured of them."""
