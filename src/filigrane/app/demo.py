@@ -1,4 +1,4 @@
-"""The tour: a picture is made, marked, signed, scanned, tampered with, stripped and recovered; and an ordinary photo.
+"""The tour: pictures are drawn from words, scanned, tampered with, stripped and recovered; and an ordinary photo.
 
 Everything happens in one folder, keys and registry included, so that nothing of the user's own is touched.
 """
@@ -12,27 +12,33 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image
 
 from filigrane.app.formats import FOLDER, Format
+from filigrane.app.generate import Generated, Studio
+from filigrane.app.generate_guard import Gate
+from filigrane.app.generate_model import BUILTIN, ModelChoice
 from filigrane.app.inputs import Item
 from filigrane.app.keys import init_keys
-from filigrane.app.mark_job import Facts, MarkJob
-from filigrane.app.mark_job import run as mark
+from filigrane.app.order import Order, Said
 from filigrane.app.records import to_record
 from filigrane.app.recover import recover_file
 from filigrane.app.runtime import Runtime
 from filigrane.app.scan import Scanned, scan_items
 from filigrane.core import plugins
-from filigrane.core.errors import FiligraneError, MissingExtra, UsageError
+from filigrane.core.errors import MissingExtra, UsageError
 from filigrane.core.image import encode
 from filigrane.core.settings import Settings, load
-from filigrane.core.values import Pixels
 from filigrane.perturb.table import row
 from filigrane.provenance.certificates import Algorithm, Holder
-from filigrane.provenance.source_types import SourceType
 
-OWN = (".filigrane-demo", "home", "picture.jpg", "marked.jpg", "tampered.jpg", "repost.jpg", "photo.png", "report.html")
+PROMPTS = {"apple": "a red apple", "shirt": "a blue t-shirt", "sunflower": "a sunflower"}
+"""Three pictures by name, and the words they are drawn from."""
+OWN = (
+    *(".filigrane-demo", "home", "tampered.jpg", "repost.jpg", "photo.png", "report.html"),
+    *(f"{name}{ending}" for name in PROMPTS for ending in (".jpg", ".jpg.recipe.json")),
+)
+_SEED = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +54,51 @@ class Step:
 def tour(folder: Path) -> Iterator[Step]:
     """Walk through the tour in ``folder``, which is made, or emptied of an earlier tour.
 
-    Raises UsageError where the folder holds anything else, MissingExtra where the sample photos are not installed.
+    Raises UsageError where the folder holds anything else, NotFound where the built-in model is not installed, and
+    MissingExtra where a library or the sample photo is not.
     """
     _prepare(folder)
-    settings = load(home=folder / "home")
+    settings = load(home=folder / "home", latent_model=BUILTIN)
     init_keys(settings, Holder("Filigrane demo"), algorithm=Algorithm.ES256)
-    picture, marked = folder / "picture.jpg", folder / "marked.jpg"
-    pixels = draw()
-    picture.write_bytes(encode(pixels, "jpeg"))
-    yield Step("A picture is drawn by this program", picture, _scan(picture, settings))
-    _mark(picture, marked, settings)
-    yield Step("It is watermarked, signed as made by an algorithm, and registered", marked, _scan(marked, settings))
+    scans, apple = _Scans(settings), folder / "apple.jpg"
+    for prompt, made in _drawn(folder, settings):
+        title = f"“{prompt}” is drawn, watermarked, signed, registered and read back"
+        yield Step(title, made.path, scans(made.path), _marks(made))
     tampered = folder / "tampered.jpg"
-    tampered.write_bytes(_with_one_byte_changed(marked.read_bytes()))
-    yield Step("One byte of the signed file is changed", tampered, _scan(tampered, settings))
+    tampered.write_bytes(_with_one_byte_changed(apple.read_bytes()))
+    yield Step("One byte of the apple is changed after it was signed", tampered, scans(tampered))
     repost = folder / "repost.jpg"
-    _repost(marked, repost)
-    yield Step("It is cropped, scaled down and saved as JPEG: the manifest is gone", repost, _scan(repost, settings))
+    _repost(apple, repost)
+    yield Step("The apple is cropped, scaled down and saved anew: its manifest is gone", repost, scans(repost))
     yield Step("The watermark leads back to the manifest", repost, told=recover_file(repost, settings).summary)
     photo = folder / "photo.png"
     _sample_photo(photo)
-    yield Step("An ordinary photo (NASA, public domain)", photo, _scan(photo, settings))
+    yield Step("An ordinary photo (NASA, public domain) has nothing to say, and is not accused", photo, scans(photo))
 
 
-def draw(width_px: int = 960, height_px: int = 640, seed: int = 7) -> Pixels:
-    """A landscape at dusk as uint8 (``height_px``, ``width_px``, 3): sky, sun, ridges and grain from ``seed``."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:height_px, 0:width_px] / height_px
-    low, high = np.array([247.0, 178.0, 122.0]), np.array([58.0, 76.0, 134.0])
-    image = Image.fromarray((high + (low - high) * np.clip(y / 0.7, 0, 1)[..., None]).astype(np.uint8))
-    glow = ImageDraw.Draw(image)
-    centre, radius = (0.64 * width_px, 0.48 * height_px), 0.075 * height_px
-    glow.ellipse((centre[0] - radius, centre[1] - radius, centre[0] + radius, centre[1] + radius), fill=(255, 236, 190))
-    pixels = np.asarray(image.filter(ImageFilter.GaussianBlur(1.2)), np.float64)
-    for number, colour in enumerate(((118, 96, 128), (82, 72, 106), (50, 50, 78), (24, 28, 44))):
-        waves = rng.uniform(2, 5, 4) * (number + 1) ** 0.6
-        ridge = (
-            0.56
-            + 0.1 * number
-            + sum(0.035 / (k + 1) * np.sin(wave * (k + 1) * x + rng.uniform(0, 6)) for k, wave in enumerate(waves))
-        )
-        cover = np.clip((y - ridge) * height_px / 2, 0, 1)[..., None]
-        pixels = pixels * (1 - cover) + np.array(colour) * cover
-    grain = rng.normal(0, 3, (height_px, width_px, 1))
-    return np.clip(pixels + grain, 0, 255).astype(np.uint8)
+def _drawn(folder: Path, settings: Settings) -> Iterator[tuple[str, Generated]]:
+    with Studio.open(settings, ModelChoice(), Gate.open(settings)) as studio:
+        for name, prompt in PROMPTS.items():
+            (made,) = studio.make(Order(prompt, folder / f"{name}.jpg", seed=_SEED), Said(title=prompt))
+            yield prompt, made
+
+
+def _marks(made: Generated) -> str:
+    seconds = made.seconds
+    layers = f"in its noise and in its pixels ({made.mark:015x})" if made.latent is not None else "in its pixels"
+    spent = seconds.sampling + seconds.latent + seconds.marking + seconds.checking
+    return f"It carries a mark {layers}; all of it took {spent:.1f} s, {seconds.marking:.2f} s of them for marking."
+
+
+class _Scans:
+    """Scans of single files with one set of sources, which keep what they load."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._runtime = Runtime(settings)
+
+    def __call__(self, path: Path) -> Scanned:
+        ((_, scanned),) = scan_items([Item(str(path))], self._runtime, thumbnail_px=320)
+        return scanned
 
 
 def _prepare(folder: Path) -> None:
@@ -105,21 +112,9 @@ def _prepare(folder: Path) -> None:
     (folder / OWN[0]).touch()
 
 
-def _scan(path: Path, settings: Settings) -> Scanned:
-    ((_, scanned),) = scan_items([Item(str(path))], Runtime(settings), thumbnail_px=320)
-    return scanned
-
-
-def _mark(source: Path, target: Path, settings: Settings) -> None:
-    facts = Facts(title="Dusk", source_type=SourceType.ALGORITHMIC_MEDIA, provider="Filigrane demo", system="Filigrane")
-    (made,) = mark(MarkJob((str(source),), target, facts), settings)
-    if made.error:
-        raise FiligraneError(made.error)
-
-
 def _with_one_byte_changed(data: bytes) -> bytes:
-    """One byte in the middle of the picture data of a JPEG changed, to one that is no part of a marker."""
-    position = next(at for at in range(len(data) // 2, len(data)) if 0 < data[at] < 0xF0 and data[at - 1] != 0xFF)
+    """One byte of the picture data of a JPEG changed, near its end, to one that is no part of a marker."""
+    position = next(at for at in range(len(data) - 200, 0, -1) if 0 < data[at] < 0xF0 and data[at - 1] != 0xFF)
     return data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
 
 

@@ -41,5 +41,6 @@ class Runtime:
             trust=self.trust,
             home=self.settings.home,
             registry_url=self.settings.registry_url,
+            latent_model=self.settings.latent_model,
         )
         return build_sources(self.source_names, context)

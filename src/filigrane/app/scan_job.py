@@ -176,6 +176,7 @@ def _key(job: ScanJob, runtime: Runtime) -> str:
         list(runtime.source_names),
         runtime.policy.hash,
         settings.prior,
+        settings.latent_model,
         [settings.max_bytes, settings.max_pixels, settings.max_total_pixels],
         job.show_personal,
         job.format == "html",

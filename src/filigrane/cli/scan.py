@@ -39,6 +39,10 @@ def scan(
     prior: Annotated[
         float | None, typer.Option(help="Share of AI pictures you expect before looking, between 0 and 1.")
     ] = None,
+    latent_model: Annotated[
+        str | None,
+        typer.Option(help="Look for the mark in the noise with this model: builtin, a folder, a file, a hub id."),
+    ] = None,
     show_personal: Annotated[
         bool, typer.Option("--show-personal", help="Show places, names and serial numbers found in metadata.")
     ] = False,
@@ -48,7 +52,7 @@ def scan(
     from filigrane.app.scan_job import ScanJob, run
     from filigrane.core.settings import load
 
-    settings = load(workers=workers, timeout_s=timeout, prior=prior)
+    settings = load(workers=workers, timeout_s=timeout, prior=prior, latent_model=latent_model)
     runtime = Runtime(settings, sources=tuple(part.strip() for part in sources.split(",") if part.strip()))
     job = ScanJob(
         inputs=tuple(inputs),

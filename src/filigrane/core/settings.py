@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     workers: int = Field(0, ge=0, description="worker processes; 0 is one per core")
     prior: float = Field(0.5, gt=0, lt=1, description="share of AI pictures expected before looking")
     policy: Path | None = Field(None, description="file of the weights and thresholds that fuse evidence")
+    latent_model: str = Field(
+        "",
+        description="model whose mark in the noise is looked for: builtin, a folder, a .safetensors file or a hub id",
+    )
     registry_url: str = Field("", description="database of issued marks; empty is SQLite in the home folder")
     timestamp_url: str = Field("", description="RFC 3161 time-stamp authority used when signing; empty is none")
     trust_urls: tuple[str, ...] = Field(

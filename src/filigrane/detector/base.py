@@ -38,7 +38,7 @@ class EvidenceSource(Protocol):
 
 @dataclass(slots=True)
 class Context:
-    """What the sources share: policy, trust anchors, the folder of keys, the registry, and the picture's parsed forms.
+    """What the sources share: policy, trust anchors, keys, registry, latent model, and the picture's parsed forms.
 
     Manifest and metadata are parsed once for the picture in hand, whichever source asks first.
     """
@@ -47,6 +47,7 @@ class Context:
     trust: TrustStore
     home: Path
     registry_url: str = ""
+    latent_model: str = ""
     _parsed: dict[str, object] = field(default_factory=dict, repr=False)
     _sha256: str = field(default="", repr=False)
 
