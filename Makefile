@@ -3,6 +3,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The arrays are small: threads that wait for each other cost more than they bring.
+export OPENBLAS_NUM_THREADS := 1
+export OMP_WAIT_POLICY := passive
 
 .PHONY: setup demo test lint bench serve slow clean
 

@@ -1,0 +1,71 @@
+"""``filigrane serve``: the service and its page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+_GRACE_S = 30
+_KEEP_ALIVE_S = 15
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all networks.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Server processes; each has its share of the cores.")] = 1,
+    proxies: Annotated[
+        str, typer.Option(help="Addresses of proxies whose X-Forwarded-For is believed, joined by commas.")
+    ] = "127.0.0.1",
+) -> None:
+    """Serve the API, the C2PA lookup and the page; stop with Ctrl-C, and pictures in hand are finished first."""
+    import os
+    import tempfile
+
+    _check_installed()
+    import uvicorn
+
+    from filigrane.app.generate import ensure_keys
+    from filigrane.app.service_settings import load_service
+    from filigrane.core.settings import load
+
+    settings = load()
+    load_service()
+    note = ensure_keys(settings)
+    print(note or "Signing with the key of the home folder.", flush=True)
+    if workers > 1:
+        share = max(1, settings.worker_count // workers)
+        os.environ.setdefault("FILIGRANE_WORKERS", str(share))
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="filigrane-metrics-"))
+    print(f"Filigrane listens on http://{host}:{port}", flush=True)
+    uvicorn.run(
+        "filigrane.service.api:create",
+        factory=True,
+        http="filigrane.service.patience:Patient",
+        host=host,
+        port=port,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=proxies,
+        timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        h11_max_incomplete_event_size=32 * 1024,
+    )
+
+
+def _check_installed() -> None:
+    """Raise MissingExtra where a part of the service is not installed."""
+    import importlib.util
+
+    from filigrane.core.errors import MissingExtra
+
+    needed = ("fastapi", "uvicorn", "multipart", "prometheus_client", "structlog", "standardwebhooks")
+    if any(importlib.util.find_spec(name) is None for name in needed):
+        raise MissingExtra("The service", "service")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("serve")(serve)

@@ -1,0 +1,1 @@
+"""The page: templates, texts in two languages, a style sheet and three small scripts; nothing comes from elsewhere."""
