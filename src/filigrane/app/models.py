@@ -8,6 +8,9 @@ from pathlib import Path
 from filigrane.core.errors import FiligraneError, UsageError
 from filigrane.core.weights import Card, find_card, names, verified_bytes
 from filigrane.detector import models
+from filigrane.detector.card import markdown
+from filigrane.generator.models import builtin
+from filigrane.generator.models.builtin import BuiltinCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +24,28 @@ class Listed:
 
 def list_models() -> tuple[Listed, ...]:
     """All weights that can be found, by name, unchecked; cards that can't be read are left out."""
-    return tuple(_listed(card) for card in _cards())
+    return (*_generator(checked=False), *(_listed(card) for card in _cards()))
 
 
 def verify_models() -> tuple[Listed, ...]:
-    """All weights that can be found, each compared with the SHA-256 in its card."""
-    checked = []
+    """All weights that can be found, each file compared with the SHA-256 in its card."""
+    checked = list(_generator(checked=True))
     for card in _cards():
         try:
-            checked.append(Listed(card, len(verified_bytes(card))))
+            checked.append(Listed(card, sum(len(verified_bytes(part)) for part in models.parts(card))))
         except FiligraneError as error:
             checked.append(Listed(card, 0, str(error)))
     return tuple(checked)
 
 
-def show_model(name: str) -> Card:
-    """The card called ``name``; NotFound with the known names."""
-    return find_card(name)
+def show_model(name: str) -> Card | BuiltinCard:
+    """The card called ``name``, ``builtin`` being the generator's; NotFound with the known names."""
+    return builtin.card() if name == builtin.NAME else find_card(name)
+
+
+def model_card(name: str) -> str:
+    """The model card of the detector ``name`` in Markdown; NotFound with the known names."""
+    return markdown(find_card(name))
 
 
 def export_onnx(name: str, target: Path, *, force: bool = False) -> Path:
@@ -52,6 +60,29 @@ def export_onnx(name: str, target: Path, *, force: bool = False) -> Path:
         raise UsageError(f"{name!r} is of the architecture {detector.name!r}, which can't be exported.")
     detector.export_onnx(target)
     return target
+
+
+def _generator(*, checked: bool) -> tuple[Listed, ...]:
+    """The built-in generator under the digest of its largest file; nothing where there is none."""
+    try:
+        known = builtin.card()
+    except FiligraneError:
+        return ()
+    paths = {name: builtin.WEIGHTS / name for name in known.sha256}
+    sizes = {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
+    largest = max(paths, key=lambda name: sizes.get(name, 0))
+    file, digest = paths[largest], known.sha256[largest]
+    card = Card(
+        builtin.NAME, "stable-diffusion", file.name, digest, builtin.SIZE_PX, (), (), known.licence, known.seed,
+        folder=file.parent,
+    )  # fmt: skip
+    problem = ""
+    if checked:
+        try:
+            builtin.verify(builtin.WEIGHTS)
+        except FiligraneError as error:
+            problem = str(error)
+    return (Listed(card, sum(sizes.values()), problem),)
 
 
 def _cards() -> tuple[Card, ...]:

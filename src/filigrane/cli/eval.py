@@ -136,15 +136,16 @@ def report(
 def layouts() -> None:
     """Tell every benchmark layout: what it is, its licence, and where to get it."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.padding import Padding
     from rich.text import Text
 
     from filigrane.app import evaluate
 
-    table = Table("layout", "what it is", "on disk", "licence", "where to get it", show_lines=True)
+    console = Console()
     for name, about in evaluate.layouts().items():
-        table.add_row(name, *map(Text, (about.title, about.layout, about.licence, about.source)))
-    Console().print(table)
+        console.print(Text(name, style="bold"), Text(about.title))
+        told = f"on disk  {about.layout}\nlicence  {about.licence}\nfrom     {about.source}"
+        console.print(Padding(Text(told, overflow="fold"), (0, 0, 0, 4)))
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from filigrane import __version__
-from filigrane.cli import demo, doctor, keys, mark, recover, scan, sign, trust
 from filigrane.core.errors import FiligraneError, UsageError
 
+COMMANDS = (
+    *("generate", "scan", "comply", "heat", "sign", "mark", "recover", "registry", "eval", "train", "models"),
+    *("keys", "trust", "serve", "report", "doctor", "demo"),
+)
+"""The modules of this package that each register one command."""
 INTERRUPTED = 130
 _ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 """The base of all usage errors; newer releases of typer keep it in a private package."""
@@ -42,7 +47,8 @@ def build() -> typer.Typer:
     ) -> None:
         pass
 
-    for command in (scan, sign, mark, recover, keys, trust, doctor, demo):
+    for name in COMMANDS:
+        command = import_module(f"filigrane.cli.{name}")
         command.register(app)
     return app
 

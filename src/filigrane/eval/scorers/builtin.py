@@ -32,7 +32,8 @@ class Builtin:
             if min(picture.shape[:2]) < judge.SMALLEST_PX:
                 size = f"{picture.shape[1]} x {picture.shape[0]}"
                 raise UnreadableInput(f"The picture is {size} px; the detector needs {judge.SMALLEST_PX} px a side.")
-        return np.array([self._calibration.llr(judge.score(self._detector, picture)) for picture in pictures])
+        scores = (judge.score(self._detector, self._calibration, picture) for picture in pictures)
+        return np.array([self._calibration.llr(score) for score in scores])
 
 
 def build(target: str = "") -> Builtin:
