@@ -127,3 +127,9 @@ def test_what_was_found_is_named_even_where_it_does_not_speak_of_ai() -> None:
     assert found.label is Label.NO_EVIDENCE_OF_AI
     assert "watermark speaks." in found.summary
     assert "metadata speaks." not in found.summary
+
+
+def test_a_detector_that_sees_nothing_takes_nothing_back() -> None:
+    said = say("metadata", POLICY.thresholds["ai_generated"] + 0.1)
+    assert label(said, say("classifier", -0.25, Finding.ABSENT)) is Label.AI_GENERATED
+    assert label(said, say("camera", -2.0)) is not Label.AI_GENERATED

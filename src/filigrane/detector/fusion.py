@@ -63,7 +63,9 @@ def _label(evidence: tuple[Evidence, ...], llr: float, probability: float, polic
     )
     if llr >= limits["likely_ai"] and probability < 0.5:
         return Label.INCONCLUSIVE
-    if llr >= limits["ai_generated"] and decisive:
+    # A detector that sees nothing does not take back what the picture says of itself.
+    said = total_llr((item for item in evidence if item.source in policy.declared), policy)
+    if decisive and max(llr, said) >= limits["ai_generated"]:
         return Label.AI_GENERATED
     if llr >= limits["likely_ai"]:
         return Label.LIKELY_AI
