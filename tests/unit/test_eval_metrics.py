@@ -180,6 +180,18 @@ def test_every_figure_lies_in_its_interval_and_has_its_n(rng: np.random.Generato
     assert {row.group for row in rows if row.metric == "false_positive_rate"} >= {"delivery=none;kind=photo"}
 
 
+def test_no_error_among_few_pictures_is_not_certainty() -> None:
+    labels = np.repeat(np.array([0, 1], np.int8), 10)
+    rows = {
+        row.metric: row
+        for row in Summary(Scale()).rows(_table(labels, labels.astype(np.float64) * 2 - 1))
+        if row.group[-4:] == "none"
+    }
+    accused, found = rows["false_positive_rate"], rows["true_positive_rate"]
+    assert accused.n == 10 and accused.high == pytest.approx(wilson(0, 10)[1])
+    assert found.n == 10 and found.low == pytest.approx(wilson(10, 10)[0])
+
+
 def test_one_class_alone_gives_shares_and_says_what_lacks(rng: np.random.Generator) -> None:
     rows = Summary(Scale()).rows(_table(np.zeros(50, np.int8), rng.normal(size=50)))
     assert rows[0].value is None and "AI" in rows[0].note

@@ -58,17 +58,25 @@ class Summary:
 
 
 def overall(part: Scores, scale: Scale, *, where: str, seed: int) -> Iterator[Row]:
-    """Every metric of ``part`` with its interval; those that need more real images say how many."""
+    """Every metric of ``part`` with its interval; those that need more real images say how many.
+
+    Rates have Wilson's interval: resamples of a class without one error would claim certainty.
+    """
     panel, n, clusters = Panel(part.label, part.score, scale), len(part), part.clusters()
     count = int(np.clip(_RESAMPLED // n, LEAST_RESAMPLES, MOST_RESAMPLES))
     rng = np.random.default_rng(seed)
     low, high = percentiles(bootstrap(panel.values, part.label, clusters, count=count, rng=rng))
     refused = refusals(int(np.sum(part.label == 0)))
+    called = part.score > scale.threshold if scale.threshold is not None else None
+    sides = {"true_positive_rate": part.label == 1, "false_positive_rate": part.label == 0}
     for i, (name, value) in enumerate(zip(panel.names, panel.estimate(), strict=True)):
         if name in refused:
             yield Row(name, None, None, None, n, where, refused[name])
         elif name == "auc":
             yield Row(name, *auc_interval(part.label, part.score, clusters), n, where)
+        elif name in sides and called is not None:
+            side = sides[name]
+            yield Row(name, *clustered_share(called[side], clusters[side]), int(side.sum()), where)
         else:
             yield Row(name, float(value), float(low[i]), float(high[i]), n, where)
 
