@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from filigrane.core.errors import MissingExtra, UnreadableInput, UsageError
+from filigrane.core.errors import MissingExtra, NotFound, UnreadableInput, UsageError
 from filigrane.core.values import Json
-from filigrane.core.weights import Card, find_card
+from filigrane.core.weights import Card, Tensors, find_card
 from filigrane.detector import models
-from filigrane.detector.models import Exportable, Learner, Tensors
+from filigrane.detector.models import Exportable, Learner
 
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
@@ -118,6 +118,28 @@ def test_weights_of_another_network_are_refused(imagenet: Path, card: Card, tmp_
     torch.save({"a": torch.zeros(1)}, tmp_path / "x.pth")
     with pytest.raises(UsageError, match="tensors"):
         models.learner("patches", imagenet={"lite0": str(tmp_path / "x.pth")})
+
+
+@pytest.mark.parametrize("options", [{"trunks": ["lite1"]}, {"trunks": []}, {"imagenet": {"lite0": "/nope"}}])
+def test_trunks_and_files_that_do_not_exist_are_told(options: dict[str, Json]) -> None:
+    with pytest.raises(UsageError, match=r"lite0|/nope"):
+        models.learner("patches", **options)
+
+
+@pytest.mark.parametrize("trunks", [["lite1"], [["lite0"]], "lite0", None])
+def test_a_card_with_other_trunks_is_refused(card: Card, trunks: Json) -> None:
+    with pytest.raises(UnreadableInput, match="trunks"):
+        models.load(replace(card, about={"trunks": trunks}))
+
+
+def test_the_card_says_where_its_trunks_come_from(card: Card) -> None:
+    assert card.about["trunk_weights"] == "lite0: a file that the configuration named"
+
+
+def test_a_network_that_the_card_names_must_be_there(card: Card, tmp_path: Path) -> None:
+    (tmp_path / card.file).write_bytes(card.path.read_bytes())
+    with pytest.raises(NotFound, match=r"own\.onnx"):
+        models.load(replace(card, folder=tmp_path))
 
 
 def test_any_network_of_timm_is_a_detector(card: Card, crops: NDArray[np.uint8], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from filigrane.app import heat, measure, models, train
-from filigrane.core.errors import UsageError
+from filigrane.app import doctor, heat, measure, models, train
+from filigrane.app.runtime import Runtime
+from filigrane.cli.main import main
+from filigrane.core.errors import LimitExceeded, MissingExtra, NotFound, UsageError
 from filigrane.core.image import encode
 from filigrane.core.settings import Settings
 from filigrane.core.weights import find_card
 from filigrane.detector import calibrate
-from filigrane.detector.evidence.classifier import OWN_CALIBRATION
+from filigrane.detector.calibrate import OWN_CALIBRATION
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("sklearn")
@@ -60,6 +63,38 @@ def test_weights_are_listed_verified_and_shown(own: Path) -> None:
         (own / name).write_bytes(intact)
 
 
+@pytest.mark.parametrize("look", [models.list_models, models.verify_models])
+def test_cards_that_cannot_be_read_and_files_that_are_missing_are_listed(
+    own: Path, look: Callable[[], tuple[models.Listed, ...]]
+) -> None:
+    (own / "broken.json").write_text("{")
+    (own / "detector.onnx").unlink()
+    problems = {item.card.name: item.problem for item in look() if item.problem}
+    assert set(problems) == {"broken", "detector"}
+    assert "not a card" in problems["broken"] and "detector.onnx" in problems["detector"]
+
+
+def test_the_doctor_sees_what_is_missing(own: Path, home: Path) -> None:
+    (own / "detector.onnx").unlink()
+    (check,) = [check for check in doctor.examine(Runtime(Settings(home=home))) if check.name == "detector"]
+    assert check.ok is False and "detector.onnx" in check.state
+
+
+@pytest.mark.parametrize("name", ["builtin", "watermark-receiver"])
+def test_only_detectors_have_a_model_card(name: str) -> None:
+    with pytest.raises(UsageError, match="no detector"):
+        models.model_card(name)
+
+
+def test_a_missing_library_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [each for each in sys.modules if each.startswith(("scipy", "filigrane.detector.models.spectral"))]:
+        monkeypatch.delitem(sys.modules, module)
+    for module in ("filigrane.detector.models._statistics", "scipy"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtra, match="evaluate"):
+        models.export_onnx("detector-spectral", tmp_path / "out.onnx")
+
+
 def test_the_network_leaves_as_onnx_once(tmp_path: Path) -> None:
     target = models.export_onnx("detector", tmp_path / "out.onnx")
     assert target.stat().st_size > 100_000
@@ -99,5 +134,40 @@ def test_a_map_is_drawn(scene: Pixels, home: Path, tmp_path: Path, name: str, st
     with pytest.raises(UsageError, match="exists"):
         heat.export(source, tmp_path / name, settings)
     source.write_bytes(encode(scene[:80, :80], "png"))
-    with pytest.raises(UsageError, match="no map"):
+    with pytest.raises(UsageError, match="no map of a picture of 80 x 80 px"):
         heat.export(source, tmp_path / name, settings, force=True)
+
+
+def test_why_there_is_no_map_is_told_where_one_was_asked_for(
+    scene: Pixels, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "scene.png"
+    source.write_bytes(encode(scene, "png"))
+    with pytest.raises(LimitExceeded):
+        heat.export(source, tmp_path / "map.png", Settings(home=home, max_bytes=100))
+    monkeypatch.setattr(heat, "WEIGHTS", "no-such-weights")
+    with pytest.raises(NotFound, match="no-such-weights"):
+        heat.export(source, tmp_path / "map.png", Settings(home=home))
+    assert heat.HeatMaps(Settings(home=home)).draw(source.read_bytes()) is None
+
+
+def test_the_commands_list_verify_show_and_draw(
+    own: Path, scene: Pixels, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*words: str) -> tuple[int, str]:
+        code = main(list(words))
+        return code, capsys.readouterr().out
+
+    code, listed = run("models", "list", "--json")
+    assert code == 0 and "detector" in [row["name"] for row in json.loads(listed)]
+    assert run("models", "verify")[0] == 0
+    assert json.loads(run("models", "show", "detector")[1])["architecture"] == "patches"
+    assert run("models", "show", "detector", "--markdown")[1].startswith("# detector")
+    assert run("models", "show", "nothing")[0] == 2
+    (tmp_path / "scene.png").write_bytes(encode(scene, "png"))
+    assert run("heat", str(tmp_path / "scene.png"), "-o", str(tmp_path / "map.png"))[0] == 0
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    assert run("heat", str(tmp_path / "none.png"), "-o", str(tmp_path / "other.png"))[0] == 3
+    (own / "detector.onnx").write_bytes(b"")
+    code, table = run("models", "verify")
+    assert code == 4 and "SHA-256" in table

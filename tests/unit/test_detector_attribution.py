@@ -56,6 +56,13 @@ def test_one_family_is_none(rng: np.random.Generator) -> None:
     assert attribution.fitted(_rows(entries, rng), entries, fold, regularisation=1.0) is None
 
 
+def test_families_that_cannot_be_told_apart_get_no_names(rng: np.random.Generator) -> None:
+    entries = _entries(dict.fromkeys(attribution.FAMILIES, 60))
+    fold = np.array([int(entry.group[-1]) % 3 for entry in entries])
+    rows = _rows([replace(entry, kind="photo") for entry in entries], rng)
+    assert attribution.fitted(rows, entries, fold, regularisation=1.0) is None
+
+
 def test_a_name_needs_its_probability() -> None:
     names: list[Json] = ["gan", "latent-diffusion"]
     card = replace(CARD, about={"families": {"families": names, "threshold": 0.8, "accuracy": 0.75}})

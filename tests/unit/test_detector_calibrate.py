@@ -17,7 +17,7 @@ pytest.importorskip("sklearn")
 
 
 def _sample(scores: NDArray[np.float64], labels: NDArray[np.int8]) -> Sample:
-    return Sample(scores, np.full(len(scores), -3.0), labels, np.ones(len(scores)))
+    return Sample(scores, np.full(len(scores), -3.0), labels, np.ones(len(scores)), np.full(len(scores), "clean"))
 
 
 @pytest.fixture
@@ -53,6 +53,27 @@ def test_the_threshold_holds_on_fresh_pictures(rng: np.random.Generator) -> None
         np.mean(rng.normal(size=4000) > calibrate.threshold_for(rng.normal(size=800), 0.05)) > 0.05 for _ in range(60)
     ]
     assert np.mean(over) <= 0.15
+
+
+def test_the_bound_holds_under_each_delivery_and_a_second_look_at_a_picture_adds_nothing(
+    rng: np.random.Generator,
+) -> None:
+    labels = np.repeat(np.array([0, 1], np.int8), 400)
+    once = _sample(np.concatenate([rng.normal(-1, 1, 400), rng.normal(1, 1, 400)]), labels)
+    web = np.where(labels == 0, once.scores - 1, once.scores)
+    both = Sample(
+        scores=np.concatenate([once.scores, web]),
+        details=np.tile(once.details, 2),
+        labels=np.tile(labels, 2),
+        weights=np.tile(once.weights, 2),
+        deliveries=np.repeat(np.array(["clean", "web"]), 800),
+    )
+    alone, together = (calibrate.fitted(each, false_positive_rate=0.05, data="") for each in (once, both))
+    assert together.n_real == alone.n_real == 400
+    assert together.threshold == alone.threshold
+    with pytest.raises(UsageError, match="40 real pictures"):
+        few = replace(once, deliveries=np.array(["rare"] * 40 + ["clean"] * 760))
+        calibrate.fitted(few, false_positive_rate=0.05, data="")
 
 
 def test_too_few_pictures_are_refused_with_the_number_needed() -> None:
@@ -94,7 +115,7 @@ def test_worn_pictures_are_read_as_if_they_were_not(rng: np.random.Generator) ->
     details = rng.uniform(-4.0, -2.0, 8000)
     strength = 1 + 0.3 * (details + 3)
     scores = rng.normal(np.where(labels == 1, 1.0, -1.0), 1.0) * strength + 0.5 * (details + 3)
-    found = calibrate.fitted(Sample(scores, details, labels, np.ones(8000)), false_positive_rate=0.05, data="")
+    found = calibrate.fitted(replace(_sample(scores, labels), details=details), false_positive_rate=0.05, data="")
     pairs = zip(scores.tolist(), details.tolist(), strict=True)
     standard = np.array([found.standard(score, detail) for score, detail in pairs])
     for worn in (details < -3.5, details > -2.5):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from filigrane.core.weights import Card
+from pathlib import Path
+
+from filigrane.core.weights import Card, find_card
 from filigrane.detector.card import markdown
 
 PLAIN = Card("own", "patches", "own.safetensors", "ab" * 32, 192, (0.5,) * 3, (0.5,) * 3, "Apache-2.0", 7)
+
+
+def test_the_card_in_the_docs_is_that_of_the_weights_that_ship() -> None:
+    written = Path(__file__).parents[2] / "docs" / "model-card-detector.md"
+    assert written.read_text(encoding="utf-8") == markdown(find_card("detector"))
 
 
 def test_an_unmeasured_card_says_so() -> None:

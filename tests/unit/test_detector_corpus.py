@@ -16,7 +16,7 @@ from filigrane.core.errors import UsageError
 from filigrane.core.image import encode
 from filigrane.detector import corpus
 from filigrane.detector.corpus import Entry
-from filigrane.detector.delivery import DELIVERIES, delivered, windowed
+from filigrane.detector.delivery import DELIVERIES, delivered, deliveries, windowed
 
 Pixels = NDArray[np.uint8]
 
@@ -77,6 +77,24 @@ def test_a_manifest_cannot_reach_outside_its_folder(tmp_path: Path, scene: Pixel
     assert list(corpus.stream(corpus.entries(inside))) == []
 
 
+@pytest.mark.parametrize("shard", ["no.tar", "broken.tar", "../outside.tar", "."])
+def test_a_shard_that_cannot_be_read_is_told(tmp_path: Path, sharded: Path, shard: str) -> None:
+    inside = tmp_path / "corpus"
+    inside.mkdir()
+    (sharded / "a.tar").rename(tmp_path / "outside.tar")
+    (inside / "broken.tar").write_bytes(b"no archive")
+    (inside / "manifest.csv").write_text(f"shard,file,label,source,group\n{shard},1.png,1,s,g\n")
+    with pytest.raises(UsageError, match="shard"):
+        list(corpus.stream(corpus.entries(inside)))
+
+
+@pytest.mark.parametrize("text", ["file,label\na.png,1\n", "file,label,source,group\na.png\n", "file\n\xff"])
+def test_a_manifest_without_its_columns_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UsageError, match="needs the columns"):
+        corpus.entries(tmp_path)
+
+
 def _entries(sizes: dict[tuple[int, str], int]) -> tuple[Entry, ...]:
     return tuple(
         Entry(Path(), "", f"{group}{i}", label, "s", group) for (label, group), n in sizes.items() for i in range(n)
@@ -91,13 +109,6 @@ def test_classes_weigh_the_same_and_large_sources_less_than_their_size() -> None
         by[entry.label, entry.group] += weight
     assert by[1, "only"] == pytest.approx(0.5)
     assert by[0, "big"] / by[0, "small"] == pytest.approx(4.0)
-
-
-def test_no_group_is_on_both_sides(rng: np.random.Generator) -> None:
-    chosen = _entries({(label, f"{label}-{g}"): 3 for label in (0, 1) for g in range(10)})
-    kept, held = corpus.divided(chosen, 0.3, rng)
-    assert {entry.group for entry in kept}.isdisjoint({entry.group for entry in held})
-    assert Counter(entry.label for entry in held) == {0: 9, 1: 9}
 
 
 def test_equal_seeds_deliver_equal_pixels(scene: Pixels) -> None:
@@ -117,6 +128,12 @@ def test_fixed_deliveries_shrink_as_the_whole_picture_would(scene: Pixels, name:
     same, shrunk = DELIVERIES[name](scene, 320), DELIVERIES[name](scene, 1024)
     assert same.shape == scene.shape
     assert shrunk.shape[1] == {"clean": 320, "web": 240, "hard": 160}[name]
+
+
+def test_a_whole_picture_is_brought_down_by_its_own_size(rng: np.random.Generator) -> None:
+    whole = rng.integers(0, 255, (300, 1600, 3)).astype(np.uint8)
+    assert {name: made.shape[1] for name, made in deliveries(whole)} == {"clean": 1600, "web": 768, "hard": 512}
+    assert {name: made.shape[1] for name, made in deliveries(whole, 3200)} == {"clean": 1600, "web": 512, "hard": 512}
 
 
 def test_windows_are_native(scene: Pixels) -> None:

@@ -38,6 +38,14 @@ class Fixed:
         return np.full(len(batch), self._scores.pop(0))
 
 
+class Talking(Fixed):
+    """One that also says which traces speak."""
+
+    def traces(self, crop: Pixels) -> dict[str, float]:
+        """What it says of a crop of 192 px a side, and of no other."""
+        return {"quiet": 0.05, "spectrum": 0.5, "colours": 2.0, "against": -1.0} if crop.shape[:2] == (192, 192) else {}
+
+
 @pytest.fixture
 def picture(scene: Pixels) -> Picture:
     return decode(encode(scene, "png"))
@@ -72,6 +80,18 @@ def test_two_scores_above_the_threshold_accuse(
     assert found.details["after_jpeg_75"] == "same"
 
 
+@pytest.mark.parametrize(("score", "told"), [(2.0, ["colours", "spectrum"]), (-2.0, None)])
+def test_an_accusation_says_which_traces_speak_in_the_middle_of_the_picture(
+    monkeypatch: pytest.MonkeyPatch, context: Context, card: Card, picture: Picture, score: float, told: object
+) -> None:
+    monkeypatch.setattr(classifier, "find_card", lambda name: replace(card, name=name))
+    monkeypatch.setattr(
+        "filigrane.detector.models.load",
+        lambda card: Talking() if card.name == classifier.EXPLAINING else Fixed(score, score),
+    )
+    assert classifier.build(context=context).examine(picture).details.get("traces") == told
+
+
 def test_a_second_look_can_take_an_accusation_back(
     monkeypatch: pytest.MonkeyPatch, context: Context, card: Card, picture: Picture
 ) -> None:
@@ -100,7 +120,7 @@ def test_a_low_score_weighs_little_and_is_asked_once(
 def test_the_users_own_calibration_comes_first(
     monkeypatch: pytest.MonkeyPatch, context: Context, card: Card, picture: Picture
 ) -> None:
-    calibrate.write(replace(CALIBRATION, threshold=5.0), context.home / classifier.OWN_CALIBRATION)
+    calibrate.write(replace(CALIBRATION, threshold=5.0), context.home / calibrate.OWN_CALIBRATION)
     found = _asked(monkeypatch, context, card, 2.0, 2.0).examine(picture)
     assert found.finding is Finding.ABSENT
 

@@ -79,3 +79,9 @@ def test_the_overlay_is_a_small_png_red_where_the_signs_are(plain: Calibration) 
     values = np.asarray(drawn).astype(int)
     assert values[:, -1, 0].mean() > values[:, -1, 2].mean()
     assert values[:, 0, 2].mean() > values[:, 0, 0].mean()
+
+
+def test_a_layer_is_red_for_ai_blue_against_it_and_clear_between() -> None:
+    drawn = np.asarray(explain.layer(np.array([[9.0, 0.0, -9.0]]), (3, 1)))[0].astype(int)
+    assert drawn[0, 0] > drawn[0, 2] and drawn[2, 2] > drawn[2, 0]
+    assert drawn[1, 3] == 0 and drawn[0, 3] == drawn[2, 3] == 153

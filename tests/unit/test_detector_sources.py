@@ -73,6 +73,11 @@ def test_what_is_not_as_listed_is_told_and_left_out(
     assert made == 0 and why in told[0]
 
 
+def test_a_list_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="can't be read"):
+        rebuild(tmp_path / "no.csv", tmp_path, tmp_path / "out", lambda _: None)
+
+
 def test_another_table_is_no_list(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no list of sources"):
         _rebuilt(tmp_path, {"a": "b"})

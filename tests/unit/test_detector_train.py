@@ -60,7 +60,7 @@ def config(pictures: Path) -> train.Config:
         deliveries=1,
         fixed_per_source=1,
         folds=2,
-        false_positive_rate=0.4,
+        false_positive_rate=0.6,
         seed=3,
     )
 
@@ -71,7 +71,7 @@ def test_a_run_writes_weights_with_a_calibrated_card(config: train.Config, monke
     monkeypatch.setenv("FILIGRANE_WEIGHTS", config.output)
     card = find_card("detector-spectral")
     assert card == written
-    assert calibrate.from_json(card.calibration, "here").n_real == 12
+    assert calibrate.from_json(card.calibration, "here").n_real == 4
     assert card.trained_on["real"] == {"pictures": 8, "sources": 4}
     assert models.load(card).name == "spectral"
     assert any("fold 2" in line for line in told)
@@ -93,6 +93,26 @@ def test_a_stopped_pass_goes_on_where_it_was(config: train.Config) -> None:
     other = described(learner, entries, replace(plan, seed=2), Path(config.work), lambda _: None)  # type: ignore[arg-type]
     assert learner.looked == 2 * looked
     assert not np.array_equal(first.features, other.features)
+
+
+@pytest.mark.parametrize("change", ["file", "long side", "choice", "crops"])
+def test_what_changes_the_numbers_is_looked_at_again(
+    config: train.Config, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries, learner, plan = corpus.entries(Path(config.corpora[0])), Mean(), Plan(turns=1, fixed=1, seed=1)
+    described(learner, entries, plan, Path(config.work), lambda _: None)  # type: ignore[arg-type]
+    looked = learner.looked
+    if change == "file":
+        path = entries[0].root / entries[0].file
+        path.write_bytes(encode(np.zeros((64, 64, 3), np.uint8), "png"))
+    elif change == "long side":
+        entries = (replace(entries[0], long_side_px=5000), *entries[1:])
+    elif change == "choice":
+        plan = replace(plan, fixed=2)
+    else:
+        monkeypatch.setattr("filigrane.detector.judge.CROPS", 3)
+    described(learner, entries, plan, Path(config.work), lambda _: None)  # type: ignore[arg-type]
+    assert learner.looked > looked
 
 
 def test_every_picture_is_seen_as_planned(config: train.Config) -> None:
@@ -119,9 +139,32 @@ def test_a_configuration_file_is_read_from_its_folder(tmp_path: Path) -> None:
     assert found.models == {"spectral": {"trees": 9}}
 
 
-@pytest.mark.parametrize("text", ["corpora = 3", "corpora = []\nno_such_option = 1", "not toml", ""])
-def test_a_configuration_that_is_none_is_told(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("corpora = 3", "corpora"),
+        ("corpora = []", "corpora"),
+        ("no_such_option = 1", "no_such_option"),
+        ("models = 3", "models"),
+        ("folds = 1", "folds"),
+        ("models.patches.deliveries = 'two'", "deliveries"),
+        ("not toml", "line 1"),
+    ],
+)
+def test_a_configuration_that_is_none_is_told(tmp_path: Path, text: str, why: str) -> None:
     path = tmp_path / "detector.toml"
-    path.write_text(text)
+    needed = {"corpora": '["data"]', "work": '"w"', "output": '"o"'}
+    path.write_text("\n".join([text, *(f"{name} = {value}" for name, value in needed.items() if name not in text)]))
+    with pytest.raises(UsageError, match=rf"detector\.toml can't be used \(.*{why}"):
+        train.read_config(path)
+    path.unlink()
     with pytest.raises(UsageError, match=r"detector\.toml"):
         train.read_config(path)
+
+
+def test_the_log_grows_line_by_line(tmp_path: Path) -> None:
+    told: list[str] = []
+    for line in ("one", "two"):
+        train.log_to(tmp_path / "new" / "train.log", told.append)(line)
+    kept = (tmp_path / "new" / "train.log").read_text().splitlines()
+    assert [line.split(" ")[1] for line in kept] == told == ["one", "two"]

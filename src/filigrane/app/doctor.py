@@ -24,14 +24,14 @@ class Check:
     advice: str = ""
 
 
-def examine(runtime: Runtime, **flags: object) -> tuple[Check, ...]:
+def examine(runtime: Runtime) -> tuple[Check, ...]:
     """Every check, grouped by topic."""
     return (
         *_packages(),
         *_keys(runtime.settings.home),
         *_trust(runtime.settings.home),
         *_weights(),
-        *_settings(runtime, flags),
+        *_settings(runtime),
     )
 
 
@@ -102,7 +102,6 @@ def _weights() -> tuple[Check, ...]:
     )
 
 
-def _settings(runtime: Runtime, flags: dict[str, object]) -> tuple[Check, ...]:
-    where = origins(**flags)
+def _settings(runtime: Runtime) -> tuple[Check, ...]:
     values = runtime.settings.model_dump(mode="json")
-    return tuple(Check("settings", name, f"{values[name]}  ({origin})", True) for name, origin in where.items())
+    return tuple(Check("settings", name, f"{values[name]}  ({origin})", True) for name, origin in origins().items())

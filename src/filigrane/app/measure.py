@@ -21,7 +21,7 @@ from filigrane.core.weights import Card, find_card
 from filigrane.detector import calibrate, corpus, judge, models
 from filigrane.detector.calibrate import Calibration
 from filigrane.detector.corpus import Entry
-from filigrane.detector.delivery import CROP_PX, DELIVERIES, windowed
+from filigrane.detector.delivery import CROP_PX, deliveries, windowed
 from filigrane.detector.policy import load_policy
 from filigrane.eval import report as reports
 from filigrane.eval.honesty import probe
@@ -34,7 +34,6 @@ from filigrane.perturb.base import recode
 
 Say = Callable[[str], None]
 SAME_SIZE = "cut-192"
-_UNKNOWN_SIDE_PX = 1024
 _KEPT = (
     "auc",
     "average_precision",
@@ -69,7 +68,7 @@ def measure_detector(request: MeasureRequest, say: Say) -> Report:
     """
     card = find_card(request.name)
     detector = models.load(card)
-    calibration = calibrate.from_json(card.calibration, f"The card {card.name}")
+    calibration = calibrate.of_card(card)
     entries = corpus.entries(request.root, split=request.split)
     started = time.monotonic()
     scores = Scores.of(_scored(detector, calibration, entries, say))
@@ -104,22 +103,21 @@ def _scored(
         if number % 200 == 0:
             say(f"{number} of {len(entries)} pictures")
         for delivery, made in _deliveries(entry, pixels):
-            if min(made.shape[:2]) >= judge.SMALLEST_PX:
-                yield Scored(
-                    id=entry.file,
-                    sha256=entry.file,
-                    label=entry.label,
-                    score=calibration.llr(judge.score(detector, calibration, made)),
-                    generator=entry.source if entry.label else "",
-                    kind="" if entry.label else entry.kind,
-                    group=entry.group,
-                    delivery=delivery,
-                )
+            yield Scored(
+                id=entry.file,
+                sha256=entry.file,
+                label=entry.label,
+                score=calibration.llr(judge.score(detector, calibration, made)),
+                generator=entry.source if entry.label else "",
+                kind="" if entry.label else entry.kind,
+                group=entry.group,
+                delivery=delivery,
+            )
 
 
 def _deliveries(entry: Entry, pixels: Pixels) -> Iterator[tuple[str, Pixels]]:
-    for name, deliver in DELIVERIES.items():
-        yield name, deliver(pixels, entry.long_side_px or _UNKNOWN_SIDE_PX)
+    if min(pixels.shape[:2]) >= judge.SMALLEST_PX:
+        yield from deliveries(pixels, entry.long_side_px)
     if min(pixels.shape[:2]) >= CROP_PX:
         yield SAME_SIZE, windowed(pixels, CROP_PX)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filigrane.core.errors import FiligraneError, UsageError
+from filigrane.core.errors import FiligraneError, NotFound, UsageError
 from filigrane.core.weights import Card, find_card, names, verified_bytes
 from filigrane.detector import models
 from filigrane.detector.card import markdown
@@ -15,7 +16,7 @@ from filigrane.generator.models.builtin import BuiltinCard
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One set of weights: its card, the size of its file, and what is wrong with it ("" where nothing is)."""
+    """One set of weights: its card, the size of its files, and what is wrong with it ("" where nothing is)."""
 
     card: Card
     size_bytes: int
@@ -23,19 +24,13 @@ class Listed:
 
 
 def list_models() -> tuple[Listed, ...]:
-    """All weights that can be found, by name, unchecked; cards that can't be read are left out."""
-    return (*_generator(checked=False), *(_listed(card) for card in _cards()))
+    """All weights that can be found, by name, unchecked."""
+    return (*_generator(checked=False), *(_listed(name, _size) for name in names()))
 
 
 def verify_models() -> tuple[Listed, ...]:
     """All weights that can be found, each file compared with the SHA-256 in its card."""
-    checked = list(_generator(checked=True))
-    for card in _cards():
-        try:
-            checked.append(Listed(card, sum(len(verified_bytes(part)) for part in models.parts(card))))
-        except FiligraneError as error:
-            checked.append(Listed(card, 0, str(error)))
-    return tuple(checked)
+    return (*_generator(checked=True), *(_listed(name, _verified_size) for name in names()))
 
 
 def show_model(name: str) -> Card | BuiltinCard:
@@ -44,8 +39,10 @@ def show_model(name: str) -> Card | BuiltinCard:
 
 
 def model_card(name: str) -> str:
-    """The model card of the detector ``name`` in Markdown; NotFound with the known names."""
-    return markdown(find_card(name))
+    """The model card of ``name`` in Markdown; NotFound with the known names, UsageError where it is no detector."""
+    if name == builtin.NAME or (card := find_card(name)).architecture not in models.names():
+        raise UsageError(f"{name!r} is no detector and has no such model card; 'filigrane models show' tells the rest.")
+    return markdown(card)
 
 
 def export_onnx(name: str, target: Path, *, force: bool = False) -> Path:
@@ -85,17 +82,21 @@ def _generator(*, checked: bool) -> tuple[Listed, ...]:
     return (Listed(card, sum(sizes.values()), problem),)
 
 
-def _cards() -> tuple[Card, ...]:
-    found = []
-    for name in names():
-        try:
-            found.append(find_card(name))
-        except FiligraneError:
-            continue
-    return tuple(found)
+def _listed(name: str, size_of: Callable[[Card], int]) -> Listed:
+    card = Card(name, "unknown", "", "", 0, (), (), "unknown", 0)
+    try:
+        card = find_card(name)
+        return Listed(card, size_of(card))
+    except FiligraneError as error:
+        return Listed(card, 0, str(error))
 
 
-def _listed(card: Card) -> Listed:
-    if not card.path.is_file():
-        return Listed(card, 0, f"{card.path} is missing")
-    return Listed(card, card.path.stat().st_size)
+def _size(card: Card) -> int:
+    try:
+        return sum(part.path.stat().st_size for part in models.parts(card))
+    except OSError as error:
+        raise NotFound(f"{error.filename} can't be read ({error.strerror}); install it beside its card.") from error
+
+
+def _verified_size(card: Card) -> int:
+    return sum(len(verified_bytes(part)) for part in models.parts(card))

@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from filigrane.app.inputs import Item, expand
+from filigrane.core import plugins
 from filigrane.core.errors import FiligraneError, UsageError
 from filigrane.core.image import decode
 from filigrane.core.parallel import GuardedPool
 from filigrane.core.settings import Settings
 from filigrane.core.values import Pixels
 from filigrane.core.weights import Card, find_card
-from filigrane.detector import calibrate, judge, models, sources, train
-from filigrane.detector.evidence.classifier import OWN_CALIBRATION, WEIGHTS
+from filigrane.detector import calibrate, corpus, judge, models, pairs, sources, train
+from filigrane.detector.calibrate import OWN_CALIBRATION
+from filigrane.detector.evidence.classifier import WEIGHTS
+from filigrane.perturb.base import ATTACKS, Attack
 
 Say = Callable[[str], None]
 
@@ -35,6 +38,16 @@ def rebuild_sources(listing: Path, clones: Path, folder: Path, say: Say) -> int:
     return sources.rebuild(listing, clones, folder, say)
 
 
+def make_pairs(root: Path, folder: Path, autoencoder: Path | None, *, seed: int = 0) -> int:
+    """Write a corpus ``folder`` of the real pictures of ``root``, redrawn by an autoencoder; how many were made.
+
+    ``autoencoder`` is a folder of diffusers, by default the one among the weights. Raises UsageError where ``root`` is
+    no corpus, MissingExtra, NotFound or UnreadableInput without an autoencoder.
+    """
+    regenerate: Attack = plugins.load(ATTACKS, "regenerate", path=autoencoder)
+    return pairs.write_pairs(corpus.entries(root), regenerate, folder, np.random.default_rng(seed))
+
+
 def calibrate_detector(
     images: Sequence[str], settings: Settings, say: Say, *, false_positive_rate: float
 ) -> calibrate.Calibration:
@@ -44,7 +57,7 @@ def calibrate_detector(
     """
     card = find_card(WEIGHTS)
     detector = models.load(card)
-    shipped = calibrate.from_json(card.calibration, f"The card {card.name}")
+    shipped = calibrate.of_card(card)
     scores = []
     for pixels in _decoded(images, settings, say):
         scores.append(judge.score(detector, shipped, pixels))

@@ -30,6 +30,20 @@ def sources(
     print(f"{rebuild_sources(listing, clones, output, _say)} pictures in {output}")
 
 
+def pairs(
+    corpus: Annotated[Path, typer.Option("--corpus", help="A corpus with real pictures.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder to write the corpus of redrawn pictures to.")],
+    autoencoder: Annotated[
+        Path | None, typer.Option("--autoencoder", help="A vae folder of diffusers; else the one installed.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the choice of pictures.")] = 0,
+) -> None:
+    """Redraw real pictures by an autoencoder, as AI pictures that differ from them in nothing else."""
+    from filigrane.app.train import make_pairs
+
+    print(f"{make_pairs(corpus, output, autoencoder, seed=seed)} pictures in {output}")
+
+
 def measure(
     corpus: Annotated[Path, typer.Option("--corpus", help="A corpus with a split that nobody trained on.")],
     output: Annotated[Path, typer.Option("--output", help="Folder for scores and report.")],
@@ -98,9 +112,6 @@ def watermark(
     out: Annotated[Path, typer.Option("--out", help="Folder for the weights; name it in FILIGRANE_WEIGHTS.")],
     budget_s: Annotated[float, typer.Option("--budget-s", min=1, help="Seconds of training, all told.")] = 3600,
     licence: Annotated[str, typer.Option("--licence", help="Licence of the weights.")] = "unstated",
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Pictures a step of the denoiser.")] = 32,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Peak rate of the denoiser.")] = 1.2e-3,
-    average: Annotated[float, typer.Option("--average", help="Decay of the denoiser's moving average.")] = 0.999,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Processor threads; 1 beside other work.")] = 1,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 0,
 ) -> None:
@@ -146,6 +157,7 @@ def register(app: typer.Typer) -> None:
     group.command("generator")(generator)
     group.command("watermark")(watermark)
     group.command("sources")(sources)
+    group.command("pairs")(pairs)
     group.command("measure")(measure)
     group.command("calibrate")(calibrate)
     app.add_typer(group, name="train")

@@ -6,26 +6,26 @@ family is named only above the probability from which on, on sources held out, t
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from filigrane.core.errors import MissingExtra, UnreadableInput
+from filigrane.core.errors import UnreadableInput
 from filigrane.core.values import Json
 from filigrane.core.weights import Card
 from filigrane.detector import corpus
 from filigrane.detector.corpus import Entry
 from filigrane.detector.describe import RANDOM, Described
+from filigrane.detector.models import _logistic as logistic
 
 FAMILIES = ("latent-diffusion", "gan")
 """The kinds of AI pictures that can be told apart on sources held out; of the others no name was sure enough."""
 UNKNOWN = "unknown"
 _RIGHT = 0.75
 _LEAST_NAMED = 50
-_STEPS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +53,28 @@ class Attribution:
 def fitted(
     rows: Described, entries: Sequence[Entry], fold: NDArray[np.int64], *, regularisation: float
 ) -> Attribution | None:
-    """The head for the families that have pictures in every fold of ``fold`` (N entries,); None for fewer than two.
+    """The head for the families that have pictures in two or more of the folds that ``fold`` (N entries,) gives.
 
-    Raises MissingExtra without scikit-learn.
+    None for fewer than two families, or where they can't be told apart well enough to name any.
     """
-    usable = np.array([entry.label == 1 and entry.kind in FAMILIES for entry in entries])
-    keep = (rows.delivery == RANDOM) & usable[rows.entry]
-    features, seen = rows.features[keep].astype(np.float32), [entries[index] for index in rows.entry[keep]]
-    folds, kinds = fold[rows.entry[keep]], np.array([entry.kind for entry in seen])
-    families = tuple(name for name in FAMILIES if len(set(folds[kinds == name])) > 1)
+    kind = np.array([entry.kind if entry.label == 1 else "" for entry in entries])
+    families = tuple(name for name in FAMILIES if len(set(fold[kind == name])) > 1)
     if len(families) < 2:
         return None
-    of = np.array([families.index(kind) if kind in families else 0 for kind in kinds])
+    keep = (rows.delivery == RANDOM) & np.isin(kind[rows.entry], families)
+    features, seen = rows.features[keep], [entries[index] for index in rows.entry[keep]]
+    folds, of = fold[rows.entry[keep]], np.array([families.index(entry.kind) for entry in seen])
     weights = _weights(seen, of)
     odds = np.zeros((len(of), len(families)))
     for number in np.unique(folds):
         out = folds == number
         weight, bias = _fit(features[~out], of[~out], weights[~out], (len(families), regularisation))
-        odds[out] = features[out] @ weight.T + bias
+        odds[out] = features[out].astype(np.float32) @ weight.T + bias
+    found = _threshold(probabilities(odds), of, weights)
+    if found is None:
+        return None
     weight, bias = _fit(features, of, weights, (len(families), regularisation))
-    threshold, accuracy, named = _threshold(probabilities(odds), of, weights)
-    return Attribution(families, weight, bias, threshold, accuracy, named, len({id(entry) for entry in seen}))
+    return Attribution(families, weight, bias, *found, len({id(entry) for entry in seen}))
 
 
 def named(odds: NDArray[np.float64], card: Card) -> tuple[str, float]:
@@ -109,37 +110,31 @@ def _weights(seen: Sequence[Entry], of: NDArray[np.int64]) -> NDArray[np.float64
 
 
 def _fit(
-    features: NDArray[np.float32], of: NDArray[np.int64], weights: NDArray[np.float64], shape: tuple[int, float]
+    features: NDArray[np.floating[Any]], of: NDArray[np.int64], weights: NDArray[np.float64], shape: tuple[int, float]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    try:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import LogisticRegression
-    except ImportError as error:
-        raise MissingExtra("Training the detector", "evaluate") from error
-    share = (weights / weights.sum()).astype(np.float32)
-    mean = share @ features
-    spread = np.sqrt(share @ np.square(features - mean)) + 1e-6
-    line = LogisticRegression(C=shape[1], max_iter=_STEPS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        line.fit((features - mean) / spread, of, sample_weight=weights / weights.mean())
-    weight, bias = np.zeros((shape[0], features.shape[1])), np.full(shape[0], -1e3)
-    coefficients, intercepts = line.coef_, line.intercept_
-    if len(line.classes_) == 2:
-        coefficients, intercepts = np.concatenate([-coefficients, coefficients]) / 2, np.array([-1, 1]) * intercepts / 2
-    weight[line.classes_] = coefficients / spread
-    bias[line.classes_] = intercepts - (coefficients / spread) @ mean
-    return weight.astype(np.float32), bias.astype(np.float32)
+    """A row of weights and a bias for each of the ``shape[0]`` families; one that is not in ``of`` is never named."""
+    classes = np.unique(of)
+    weight, bias = np.zeros((shape[0], features.shape[1]), np.float32), np.full(shape[0], -1e3, np.float32)
+    rows, offsets = logistic.fitted(features, of, weights, regularisation=shape[1])
+    if len(classes) == 2:
+        rows, offsets = (np.concatenate([-half, half]) for half in (rows / 2, offsets / 2))
+    weight[classes], bias[classes] = rows, offsets
+    return weight, bias
 
 
 def _threshold(
     found: NDArray[np.float64], of: NDArray[np.int64], weights: NDArray[np.float64]
-) -> tuple[float, float, float]:
-    """The least probability above which `_RIGHT` of the names are right, that share, and the share of those named."""
+) -> tuple[float, float, float] | None:
+    """The least probability above which `_RIGHT` of the names are right, that share, and the share of those named.
+
+    None where there is none that names at least `_LEAST_NAMED`.
+    """
     best, right = found.max(axis=1), found.argmax(axis=1) == of
     order = np.argsort(-best)
     mass = np.cumsum(weights[order])
     accuracy = np.cumsum(weights[order] * right[order]) / mass
-    enough = np.flatnonzero((accuracy >= _RIGHT) & (np.arange(len(order)) >= min(_LEAST_NAMED, len(order)) - 1))
-    last = int(enough[-1]) if len(enough) else min(_LEAST_NAMED, len(order)) - 1
+    enough = np.flatnonzero(accuracy[_LEAST_NAMED - 1 :] >= _RIGHT)
+    if not len(enough):
+        return None
+    last = int(enough[-1]) + _LEAST_NAMED - 1
     return float(best[order[last]]), float(accuracy[last]), float(mass[last] / mass[-1])

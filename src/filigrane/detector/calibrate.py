@@ -3,8 +3,9 @@
 Scores become llr by Platt scaling (Platt, 1999) with both classes weighing the same, so that an llr needs no prior.
 Before that, a score is brought to what it would be for a picture in the usual condition: compression and resizing pull
 scores together, so the same score means more on a worn picture. The threshold is the score above which at most a stated
-share of real pictures lie, by the upper Clopper-Pearson bound (1934) at 95 %, not by the measured share alone. A score
-under it is never allowed to accuse.
+share of real pictures lie, by the upper Clopper-Pearson bound (1934) at 95 %, not by the measured share alone, under
+each delivery for itself. The bound takes every picture for a draw of its own; those of one source resemble each other,
+so it is tighter than what new sources would bear out. A score under the threshold is never allowed to accuse.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from numpy.typing import NDArray
 from filigrane.core.errors import MissingExtra, UnreadableInput, UsageError
 from filigrane.core.files import write_atomically
 from filigrane.core.values import Json
+from filigrane.core.weights import Card
 
 CONFIDENCE = 0.95
+OWN_CALIBRATION = "classifier-calibration.json"
+"""The file in the home folder that holds a user's own calibration."""
 _FARTHEST = 1.5
 _STEEPEST = 0.4
 
@@ -33,22 +37,24 @@ Floats = NDArray[np.float64]
 class Sample:
     """Pictures nobody trained on: ``scores``, ``details`` (see `condition.detail`), ``labels`` (1 is AI), ``weights``.
 
-    Each is an array (N,).
+    Each is an array (N,); a picture may be there once under each of the ``deliveries``.
     """
 
     scores: Floats
     details: Floats
     labels: NDArray[np.int8]
     weights: Floats
+    deliveries: NDArray[np.str_]
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """How scores are read: ``llr = slope * score + offset``, and what lies above ``threshold``.
 
-    ``false_positive_rate`` (0-1) bounds the share of real pictures above the threshold, with 95 % confidence,
-    measured on ``n_real`` of them; ``true_positive_rate`` is the measured share of AI pictures above it. For each nat
-    of detail that a picture has over the ``usual`` one, its score is stretched by ``tilt`` and moved by ``shift``.
+    ``false_positive_rate`` (0-1) bounds the share of real pictures above the threshold under any delivery, with 95 %
+    confidence, measured on at least ``n_real`` of them under each; ``true_positive_rate`` is the measured share of AI
+    pictures above it. For each nat of detail that a picture has over the ``usual`` one, its score is stretched by
+    ``tilt`` and moved by ``shift``.
     """
 
     slope: float
@@ -91,6 +97,17 @@ class Calibration:
     def to_json(self) -> dict[str, Json]:
         """As stored in a card."""
         return asdict(self)
+
+
+def of_card(card: Card) -> Calibration:
+    """The calibration in ``card``; UnreadableInput where it has none."""
+    return from_json(card.calibration, f"The card {card.name}")
+
+
+def in_force(home: Path, card: Card) -> Calibration:
+    """The user's own calibration in ``home`` where there is one, else that of ``card``; UnreadableInput."""
+    own = read(home / OWN_CALIBRATION)
+    return own if own is not None else of_card(card)
 
 
 def from_json(raw: Mapping[str, Json], where: str) -> Calibration:
@@ -141,7 +158,7 @@ def threshold_for(real_scores: Floats, false_positive_rate: float) -> float:
 
 
 def fitted(sample: Sample, *, false_positive_rate: float, data: str) -> Calibration:
-    """The calibration from ``sample``.
+    """The calibration from ``sample``: its threshold keeps the bound under each delivery.
 
     Raises MissingExtra without scikit-learn, UsageError where a class is missing or too small.
     """
@@ -154,14 +171,15 @@ def fitted(sample: Sample, *, false_positive_rate: float, data: str) -> Calibrat
     scores = np.array([bare.standard(score, detail) for score, detail in pairs])
     weights = _balanced(sample, np.zeros(len(scores), np.int64))
     ((slope,), offset) = _regression(scores[:, None], labels, weights)
-    threshold = threshold_for(scores[labels == 0], false_positive_rate)
+    real = [scores[(labels == 0) & (sample.deliveries == name)] for name in np.unique(sample.deliveries)]
+    threshold = max(threshold_for(part, false_positive_rate) for part in real)
     return replace(
         bare,
         slope=slope,
         offset=offset,
         threshold=threshold,
         true_positive_rate=float(np.average(scores[labels == 1] > threshold, weights=weights[labels == 1])),
-        n_real=int(np.sum(labels == 0)),
+        n_real=min(map(len, real)),
     )
 
 

@@ -58,13 +58,11 @@ def entries(root: Path, *, split: str = "train") -> tuple[Entry, ...]:
 
 
 def _listed(manifest: Path, split: str) -> list[Entry]:
-    with manifest.open(newline="", encoding="utf-8") as stream:
-        try:
+    try:
+        with manifest.open(newline="", encoding="utf-8") as stream:
             return [_row(manifest.parent, row) for row in csv.DictReader(stream) if row.get("split", split) == split]
-        except (KeyError, ValueError) as error:
-            raise UsageError(
-                f"{manifest} needs the columns file, label (0 or 1), source and group ({error})."
-            ) from error
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise UsageError(f"{manifest} needs the columns file, label (0 or 1), source and group ({error}).") from error
 
 
 def _row(root: Path, row: dict[str, str]) -> Entry:
@@ -98,24 +96,33 @@ def _found(root: Path) -> list[Entry]:
 
 
 def stream(chosen: Iterable[Entry]) -> Iterator[tuple[Entry, Pixels]]:
-    """Each entry with its pixels, uint8 (H, W, 3), shard by shard; entries that are missing or broken are left out."""
+    """Each entry with its pixels, uint8 (H, W, 3), shard by shard; entries that are missing or broken are left out.
+
+    Raises UsageError for a shard that is missing, broken or outside of its corpus.
+    """
     shards: dict[tuple[Path, str], dict[str, Entry]] = defaultdict(dict)
     for entry in chosen:
         shards[entry.root, entry.shard][entry.file] = entry
     for (root, shard), wanted in shards.items():
-        for name, data in _members(root / shard, wanted) if shard else _files(root, wanted):
+        for name, data in _members(root, shard, wanted) if shard else _files(root, wanted):
             pixels = _decoded(data)
             if pixels is not None:
                 yield wanted[name], pixels
 
 
-def _members(path: Path, wanted: dict[str, Entry]) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(path) as archive:
-        for member in archive:
-            if member.isfile() and member.name in wanted and member.size <= _LIMITS.max_bytes:
-                content = archive.extractfile(member)
-                if content is not None:
-                    yield member.name, content.read()
+def _members(root: Path, shard: str, wanted: dict[str, Entry]) -> Iterator[tuple[str, bytes]]:
+    path = (root / shard).resolve()
+    try:
+        if not path.is_relative_to(root.resolve()):
+            raise ValueError("it lies outside")
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isfile() and member.name in wanted and member.size <= _LIMITS.max_bytes:
+                    content = archive.extractfile(member)
+                    if content is not None:
+                        yield member.name, content.read()
+    except (OSError, ValueError, tarfile.TarError) as error:
+        raise UsageError(f"The corpus {root} has no readable shard {shard!r} ({error}); mend its manifest.") from error
 
 
 def _files(root: Path, wanted: dict[str, Entry]) -> Iterator[tuple[str, bytes]]:
@@ -123,6 +130,15 @@ def _files(root: Path, wanted: dict[str, Entry]) -> Iterator[tuple[str, bytes]]:
         path = (root / name).resolve()
         if path.is_relative_to(root.resolve()) and path.is_file():
             yield name, path.read_bytes()
+
+
+def stamp(entry: Entry) -> tuple[int, int]:
+    """Size in bytes and time of change in ns of the file or shard that holds ``entry``; zeros where there is none."""
+    try:
+        status = (entry.root / (entry.shard or entry.file)).stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
 def weights(chosen: Sequence[Entry]) -> NDArray[np.float64]:
@@ -136,17 +152,6 @@ def weights(chosen: Sequence[Entry]) -> NDArray[np.float64]:
     for label in (0, 1):
         raw[labels == label] /= max(raw[labels == label].sum(), 1e-12)
     return np.asarray(raw / raw.sum(), np.float64)
-
-
-def divided(
-    chosen: Sequence[Entry], share: float, rng: np.random.Generator
-) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """Two parts, the second with about ``share`` (0-1) of the groups of each class; no group is in both."""
-    held: set[str] = set()
-    for label in (0, 1):
-        groups = sorted({entry.group for entry in chosen if entry.label == label})
-        held |= set(rng.permutation(groups)[: round(len(groups) * share)].tolist())
-    return tuple(e for e in chosen if e.group not in held), tuple(e for e in chosen if e.group in held)
 
 
 def _decoded(data: bytes) -> Pixels | None:

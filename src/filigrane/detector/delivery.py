@@ -7,7 +7,7 @@ nothing of the class any more (Dual Data Alignment, NeurIPS 2025, names the effe
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -88,3 +88,9 @@ def hard(pixels: Pixels, long_side_px: int) -> Pixels:
 
 DELIVERIES: Mapping[str, Callable[[Pixels, int], Pixels]] = MappingProxyType({"clean": clean, "web": web, "hard": hard})
 """The fixed deliveries that figures are reported for."""
+
+
+def deliveries(pixels: Pixels, long_side_px: int = 0) -> Iterator[tuple[str, Pixels]]:
+    """A picture, or a crop of one whose long side is ``long_side_px``, under each fixed delivery, by name."""
+    for name, deliver in DELIVERIES.items():
+        yield name, deliver(pixels, long_side_px or max(pixels.shape[:2]))

@@ -10,25 +10,24 @@ import json
 import math
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from filigrane.core.values import Pixels
+from filigrane.core.values import Pixels, sha256_hex
 from filigrane.detector import corpus, judge
 from filigrane.detector.condition import detail
 from filigrane.detector.corpus import Entry
-from filigrane.detector.delivery import CROP_PX, DELIVERIES, delivered
+from filigrane.detector.delivery import CROP_PX, delivered, deliveries
 from filigrane.detector.models import Learner
 
 Floats = NDArray[np.float32]
 Say = Callable[[str], None]
 RANDOM = "random"
 _CHUNK = 256
-_UNKNOWN_SIDE_PX = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +63,10 @@ def described(learner: Learner, entries: Sequence[Entry], plan: Plan, folder: Pa
     parts = []
     for start in range(0, len(entries), _CHUNK):
         places = range(start, min(start + _CHUNK, len(entries)))
-        path = folder / f"{learner.name}-{_fingerprint(learner, entries, places, plan)}.npz"
+        part = {entries[place]: place for place in places}
+        path = folder / f"{learner.name}-{_fingerprint(learner, part, chosen, plan)}.npz"
         if not path.is_file():
-            rows = _look(learner, {entries[place]: place for place in places}, chosen, plan)
+            rows = _look(learner, part, chosen, plan)
             folder.mkdir(parents=True, exist_ok=True)
             with path.with_suffix(".part").open("wb") as stream:
                 np.savez(
@@ -100,11 +100,11 @@ def _fixed(entries: Sequence[Entry], plan: Plan) -> frozenset[Entry]:
     return frozenset(chosen)
 
 
-def _fingerprint(learner: Learner, entries: Sequence[Entry], places: range, plan: Plan) -> str:
+def _fingerprint(learner: Learner, part: Iterable[Entry], chosen: frozenset[Entry], plan: Plan) -> str:
     """A name that changes with whatever changes the numbers."""
-    files = [[entries[place].shard, entries[place].file] for place in places]
-    said = json.dumps([files, plan.turns, plan.fixed, plan.seed, learner.hash])
-    return f"{zlib.crc32(said.encode()):08x}-{len(said)}"
+    seen = [(entry.shard, entry.file, corpus.stamp(entry), entry.long_side_px, entry in chosen) for entry in part]
+    how = (plan.turns, plan.seed, learner.hash, CROP_PX, judge.CROPS)
+    return sha256_hex(json.dumps([seen, how]).encode())[:16]
 
 
 def _look(learner: Learner, places: dict[Entry, int], chosen: frozenset[Entry], plan: Plan) -> Described:
@@ -132,7 +132,5 @@ def _made(entry: Entry, pixels: Pixels, plan: Plan, *, fixed: bool) -> Iterator[
         return
     for turn in range(plan.turns):
         yield RANDOM, delivered(pixels, np.random.default_rng([zlib.crc32(entry.file.encode()), plan.seed + turn]))
-    for name, deliver in DELIVERIES.items() if fixed else ():
-        made = deliver(pixels, entry.long_side_px or _UNKNOWN_SIDE_PX)
-        if min(made.shape[:2]) >= judge.SMALLEST_PX:
-            yield name, made
+    if fixed:
+        yield from deliveries(pixels, entry.long_side_px)

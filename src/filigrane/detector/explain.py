@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,8 @@ MOST_CROPS = 64
 CROP_PX = 128
 _LONGEST_PX = 1024
 _STRONG_NATS = 3.0
-_STRONGEST_TINT = 0.6
-_AI, _NOT = np.array([214.0, 51.0, 32.0]), np.array([33.0, 102.0, 172.0])
+_STRONGEST_ALPHA = 0.6 * 255
+_AI, _NOT = (214, 51, 32), (33, 102, 172)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +56,29 @@ def heat_map(detector: Detector, pixels: Pixels, calibration: Calibration) -> He
     return HeatMap(np.asarray(llr, np.float64), centres, max(found.width_px, found.height_px))
 
 
-def overlay(pixels: Pixels, found: HeatMap) -> bytes:
-    """A PNG of the picture, at most 1024 px a side, tinted red towards AI and blue away from it, full at 3 nats."""
-    image = Image.fromarray(pixels)
-    image.thumbnail((_LONGEST_PX, _LONGEST_PX), Image.Resampling.LANCZOS)
-    nats = Image.fromarray(found.llr.astype(np.float32)).resize(image.size, Image.Resampling.BILINEAR)
+def layer(llr: NDArray[np.floating[Any]], size_px: tuple[int, int]) -> Image.Image:
+    """Nats (rows, columns) as an RGBA picture of that width and height: red towards AI, else blue, full at 3 nats."""
+    nats = Image.fromarray(llr.astype(np.float32)).resize(size_px, Image.Resampling.BILINEAR)
     strength = np.clip(np.asarray(nats) / _STRONG_NATS, -1, 1)[..., None]
-    share = np.abs(strength) * _STRONGEST_TINT
-    tinted = np.asarray(image) * (1 - share) + np.where(strength > 0, _AI, _NOT) * share
-    return encode(np.rint(tinted).astype(np.uint8), "png")
+    planes = np.concatenate([np.where(strength > 0, _AI, _NOT), np.abs(strength) * _STRONGEST_ALPHA], axis=-1)
+    return Image.fromarray(planes.astype(np.uint8), "RGBA")
+
+
+def overlay(pixels: Pixels, found: HeatMap) -> bytes:
+    """A PNG of the picture, at most 1024 px a side, with the map as a `layer` over it."""
+    image = _small(pixels)
+    over = layer(found.llr, image.size)
+    image.paste(over, mask=over)
+    return encode(np.asarray(image), "png")
 
 
 def page(pixels: Pixels, found: HeatMap, name: str) -> str:
     """A self-contained HTML page: the picture, the map laid over it, and what can and can't be read from it."""
     x, y = found.peak_px
     peak, lowest = float(found.llr.max()), float(found.llr.min())
-    shown = (base64.b64encode(data).decode() for data in (_plain(pixels), overlay(pixels, found)))
+    shown = (
+        base64.b64encode(data).decode() for data in (encode(np.asarray(_small(pixels)), "png"), overlay(pixels, found))
+    )
     figures = "".join(
         f'<figure><img src="data:image/png;base64,{data}" alt="{alt}"><figcaption>{alt}</figcaption></figure>'
         for data, alt in zip(shown, ("The picture", "Where the detector sees signs"), strict=True)
@@ -89,7 +97,7 @@ def page(pixels: Pixels, found: HeatMap, name: str) -> str:
     )
 
 
-def _plain(pixels: Pixels) -> bytes:
+def _small(pixels: Pixels) -> Image.Image:
     image = Image.fromarray(pixels)
     image.thumbnail((_LONGEST_PX, _LONGEST_PX), Image.Resampling.LANCZOS)
-    return encode(np.asarray(image), "png")
+    return image

@@ -29,12 +29,15 @@ def rebuild(listing: Path, clones: Path, folder: Path, say: Say) -> int:
     """Cut the pictures in ``listing`` out of the bare or plain clones ``clones/owner/name`` into a corpus ``folder``.
 
     Returns how many were made; those that can't be found or have changed are told. Raises UsageError where the listing
-    is none or git is not installed.
+    can't be read or is none, or git is not installed.
     """
     if shutil.which("git") is None:
         raise UsageError("Reading clones needs the program git; install it.")
-    with listing.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    try:
+        with listing.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, ValueError, csv.Error) as error:
+        raise UsageError(f"{listing} can't be read ({error}); docs/sources.csv is a list of sources.") from error
     if not rows or not set(rows[0]) >= _NEEDED:
         raise UsageError(f"{listing} is no list of sources; it needs the columns {', '.join(sorted(_NEEDED))}.")
     folder.mkdir(parents=True, exist_ok=True)

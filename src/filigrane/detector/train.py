@@ -11,16 +11,18 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
+import pydantic
 from numpy.typing import NDArray
+from pydantic import Field, PositiveInt, ValidationError
 
 from filigrane.core.errors import UsageError
-from filigrane.core.files import write_atomically
 from filigrane.core.values import Json
-from filigrane.core.weights import Card
+from filigrane.core.weights import Card, Tensors
 from filigrane.detector import attribution, calibrate, corpus, models
 from filigrane.detector.corpus import Entry
 from filigrane.detector.delivery import CROP_PX
@@ -29,25 +31,25 @@ from filigrane.detector.models import Learner
 from filigrane.detector.models.patches import PatchesLearner
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclasses.dataclass(frozen=True, slots=True, config=pydantic.ConfigDict(extra="forbid"))
 class Config:
     """What a training run is made of; see ``docs/detector.toml`` for the one that ships.
 
     ``corpora`` are folders as `corpus.entries` reads them; ``models`` names the architectures to train and their
     options; ``deliveries`` is how often each picture is delivered at random, ``fixed_per_source`` how many pictures of
     each source are seen under the fixed deliveries, for calibration; a model may have either as an option of its own.
-    ``folds`` are those of the calibration.
+    ``folds`` are those of the calibration. Raises pydantic's ValidationError, which is a ValueError.
     """
 
-    corpora: tuple[str, ...]
+    corpora: Annotated[tuple[str, ...], Field(min_length=1)]
     work: str
     output: str
     name: str = "detector"
-    models: dict[str, dict[str, Json]] = field(default_factory=lambda: {"patches": {}})
-    deliveries: int = 2
-    fixed_per_source: int = 5
-    folds: int = 5
-    false_positive_rate: float = 0.02
+    models: dict[str, dict[str, Any]] = field(default_factory=lambda: {"patches": {}})
+    deliveries: PositiveInt = 2
+    fixed_per_source: PositiveInt = 5
+    folds: Annotated[int, Field(ge=2)] = 5
+    false_positive_rate: Annotated[float, Field(gt=0, lt=1)] = 0.02
     seed: int = 0
     licence: str = "Apache-2.0"
     about: dict[str, str] = field(default_factory=dict)
@@ -56,15 +58,26 @@ class Config:
 def read_config(path: Path) -> Config:
     """The configuration in a TOML file; relative paths are taken from its folder. UsageError where it is not usable."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        raw["corpora"] = tuple(str((path.parent / corpus_).absolute()) for corpus_ in raw["corpora"])
-        for name in ("work", "output"):
-            raw[name] = str((path.parent / raw[name]).resolve())
-        return Config(**raw)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"The configuration {path} can't be used ({error!r}); docs/detector.toml shows one."
-        ) from error
+        found = Config(**tomllib.loads(path.read_text(encoding="utf-8")))
+        for name in found.models:
+            _of_model(found, name)
+    except (OSError, ValueError) as error:
+        why = _told(error) if isinstance(error, ValidationError) else str(error)
+        raise UsageError(f"The configuration {path} can't be used ({why}); docs/detector.toml shows one.") from error
+    folder = path.parent.absolute()
+    corpora = tuple(str(folder / corpus_) for corpus_ in found.corpora)
+    return replace(found, corpora=corpora, work=str(folder / found.work), output=str(folder / found.output))
+
+
+def _of_model(config: Config, architecture: str) -> tuple[Config, dict[str, Any]]:
+    """``config`` with what a model has as its own, and the other options of that model."""
+    options = dict(config.models[architecture])
+    own = {name: options.pop(name) for name in ("deliveries", "fixed_per_source") if name in options}
+    return replace(config, **own), options
+
+
+def _told(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
 
 
 def run(config: Config, say: Say) -> tuple[Card, ...]:
@@ -79,9 +92,8 @@ def run(config: Config, say: Say) -> tuple[Card, ...]:
 
 
 def _trained(architecture: str, entries: Sequence[Entry], config: Config, say: Say) -> Card:
-    options = dict(config.models[architecture])
-    turns = int(str(options.pop("deliveries", config.deliveries)))
-    plan = Plan(turns, int(str(options.pop("fixed_per_source", config.fixed_per_source))), config.seed)
+    config, options = _of_model(config, architecture)
+    plan = Plan(config.deliveries, config.fixed_per_source, config.seed)
     learner = models.learner(architecture, **options)
     started = time.monotonic()
     rows = described(learner, entries, plan, Path(config.work), say)
@@ -132,7 +144,7 @@ class Held:
 
 def fitted(
     learner: Learner, rows: Described, entries: Sequence[Entry], config: Config, say: Say
-) -> tuple[models.Tensors, Held]:
+) -> tuple[Tensors, Held]:
     """The model fitted on the random deliveries of all entries, and held-out scores of the fixed ones."""
     label = np.array([entry.label for entry in entries], np.int8)
     fold = folds(entries, config.folds, np.random.default_rng(config.seed))
@@ -148,7 +160,7 @@ def fitted(
     return _fit(learner, rows.select(learns), entries, config), _pooled(score[~learns], rows.select(~learns))
 
 
-def _fit(learner: Learner, rows: Described, entries: Sequence[Entry], config: Config) -> models.Tensors:
+def _fit(learner: Learner, rows: Described, entries: Sequence[Entry], config: Config) -> Tensors:
     seen = [entries[index] for index in rows.entry]
     labels = np.array([entry.label for entry in seen], np.int8)
     return learner.learn(rows.features, labels, corpus.weights(seen), np.random.default_rng(config.seed))
@@ -181,10 +193,10 @@ def _calibrated(held: Held, entries: Sequence[Entry], config: Config) -> calibra
     seen = [entries[index] for index in held.entry]
     labels = np.array([entry.label for entry in seen], np.int8)
     return calibrate.fitted(
-        calibrate.Sample(held.score, held.detail.astype(np.float64), labels, corpus.weights(seen)),
+        calibrate.Sample(held.score, held.detail.astype(np.float64), labels, corpus.weights(seen), held.delivery),
         false_positive_rate=config.false_positive_rate,
-        data=f"{len(set(held.entry.tolist()))} pictures of {len({entry.group for entry in seen})} sources under the "
-        "fixed deliveries, each scored by a model that never saw its source",
+        data=f"{len(set(held.entry.tolist()))} pictures of {len({entry.group for entry in seen})} sources under each "
+        "fixed delivery, scored by a model that never saw their source",
     )
 
 
@@ -202,11 +214,12 @@ def _trained_on(entries: Sequence[Entry]) -> dict[str, Json]:
 
 def log_to(path: Path, say: Say) -> Say:
     """``say``, which also adds each line with its time to the log at ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
 
     def both(line: str) -> None:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        before = path.read_bytes() if path.is_file() else b""
-        write_atomically(path, before + f"{stamp} {line}\n".encode())
+        with path.open("a", encoding="utf-8") as log:
+            log.write(f"{stamp} {line}\n")
         say(line)
 
     return both

@@ -1,7 +1,9 @@
 """Evidence from the pixels: what a trained detector makes of the finest detail of a picture.
 
 It accuses only above a threshold whose rate of false accusations is known, and only where one more JPEG round does not
-change its mind. Its silence weighs little: a generator that nobody trained on may leave other traces.
+change its mind. Its silence weighs little: a generator that nobody trained on may leave other traces. Where it accuses,
+it adds a guess at the family of generators and, by a second and simpler model, which kinds of traces speak; neither
+moves the verdict.
 """
 
 from __future__ import annotations
@@ -14,10 +16,13 @@ from filigrane.core.weights import Card, find_card
 from filigrane.detector import attribution, calibrate, judge, models
 from filigrane.detector.base import Context
 from filigrane.detector.calibrate import Calibration
+from filigrane.detector.delivery import windowed
 from filigrane.detector.judge import Judge, Reading
 
 WEIGHTS = "detector"
-OWN_CALIBRATION = "classifier-calibration.json"
+EXPLAINING = "detector-spectral"
+"""The weights that can say which kind of trace speaks."""
+_LOUD_NATS = 0.1
 
 
 class ClassifierEvidence:
@@ -35,9 +40,14 @@ class ClassifierEvidence:
 
     @cached_property
     def _judge(self) -> Judge:
-        own = calibrate.read(self._home / OWN_CALIBRATION)
-        shipped = calibrate.from_json(self._card.calibration, f"The card {self._card.name}")
-        return Judge(models.load(self._card), own if own is not None else shipped, self._policy)
+        return Judge(models.load(self._card), calibrate.in_force(self._home, self._card), self._policy)
+
+    @cached_property
+    def _explaining(self) -> models.Detector | None:
+        try:
+            return models.load(find_card(EXPLAINING))
+        except FiligraneError:
+            return None
 
     def examine(self, picture: Picture) -> Evidence:
         """Present above the threshold, absent below it; unavailable without weights, libraries or enough pixels."""
@@ -45,12 +55,12 @@ class ClassifierEvidence:
             return self._silent(f"The picture is smaller than the {judge.SMALLEST_PX} px that the detector needs.")
         try:
             reading = self._judge.read(picture.pixels)
-            family = self._family(picture.pixels) if reading.accuses else {}
+            more = {**self._family(picture.pixels), **self._traces(picture.pixels)} if reading.accuses else {}
         except NotFound:
             return self._silent("There are no weights of the classifier here; filigrane doctor says what there is.")
         except FiligraneError as error:
             return self._silent(str(error))
-        return self._evidence(reading, family)
+        return self._evidence(reading, more)
 
     def _silent(self, why: str) -> Evidence:
         return Evidence(self.name, Finding.UNAVAILABLE, 0.0, why)
@@ -63,7 +73,16 @@ class ClassifierEvidence:
         name, probability = attribution.named(judge.family_odds(detector, pixels), self._card)
         return {"family": name, "family_probability": round(probability, 3)}
 
-    def _evidence(self, reading: Reading, family: dict[str, Json]) -> Evidence:
+    def _traces(self, pixels: Pixels) -> dict[str, Json]:
+        """Which kinds of traces speak in the middle of the picture, strongest first, by the second model."""
+        if not isinstance(self._explaining, models.Explaining):
+            return {}
+        traces = self._explaining.traces(windowed(pixels, self._explaining.size_px))
+        return {
+            "traces": [name for name in sorted(traces, key=lambda name: -traces[name]) if traces[name] > _LOUD_NATS]
+        }
+
+    def _evidence(self, reading: Reading, more: dict[str, Json]) -> Evidence:
         calibration = self._judge.calibration
         after = "same" if reading.accuses else "less sure"
         details: dict[str, Json] = {
@@ -72,7 +91,7 @@ class ClassifierEvidence:
             "after_jpeg_75": "not asked" if len(reading.scores) == 1 else after,
             "model": self._judge.detector.hash,
             "calibrated_on": calibration.data,
-            **family,
+            **more,
         }
         return Evidence(
             source=self.name,

@@ -1,12 +1,13 @@
 """Detectors: one file each, found by name; each has ``build(*, card)`` and scores crops of pixels.
 
-``patches`` ships and decides; ``spectral`` ships as a second opinion that can be explained, ``selves`` is a model of
-real pictures only; ``timm`` and ``onnx`` bring any network that a user has through the same protocol. Those that are
+``patches`` ships and decides; ``spectral`` ships and says which kinds of traces speak, ``selves`` is a model of real
+pictures only; ``timm`` and ``onnx`` bring any network that a user has through the same protocol. Those that are
 trained here have ``learner(**options)`` beside ``build``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -15,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filigrane.core import plugins
-from filigrane.core.errors import UsageError
+from filigrane.core.errors import MissingExtra, UsageError
 from filigrane.core.values import Json, Pixels
-from filigrane.core.weights import Card
+from filigrane.core.weights import Card, Tensors
 from filigrane.detector.models._feed import twin_of
 
 FOLDER = "filigrane.detector.models"
-Tensors = dict[str, NDArray[np.generic]]
 
 
 class Detector(Protocol):
@@ -56,6 +56,17 @@ class Attributing(Protocol):
 
     def family_odds(self, batch: Pixels) -> NDArray[np.float64]:
         """Log-odds of each family, of crops uint8 (N, H, W, 3): float64 (N, families)."""
+        ...
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A detector whose numbers mean something by themselves."""
+
+    size_px: int
+
+    def traces(self, crop: Pixels) -> Mapping[str, float]:
+        """For each kind of trace, how many nats it adds in a crop uint8 (H, W, 3) over a typical real picture."""
         ...
 
 
@@ -99,22 +110,33 @@ def names() -> tuple[str, ...]:
     return plugins.names(FOLDER)
 
 
-def load(card: Card, **options: Any) -> Detector:
+def load(card: Card) -> Detector:
     """The detector that ``card`` describes, with its weights; NotFound, MissingExtra or UnreadableInput otherwise."""
-    detector: Detector = plugins.load(FOLDER, card.architecture, card=card, **options)
+    try:
+        detector: Detector = plugins.load(FOLDER, card.architecture, card=card)
+    except ImportError as error:
+        raise MissingExtra(f"The detector {card.name}", "evaluate") from error
     return detector
 
 
 def parts(card: Card) -> tuple[Card, ...]:
-    """``card`` and, where its weights also lie beside them as an ONNX network, the card of that."""
+    """``card`` and, where it says that its weights also lie beside them as an ONNX network, the card of that."""
     twin = twin_of(card)
     return (card,) if twin is None else (card, twin)
 
 
 def learner(name: str, **options: Json) -> Learner:
-    """What trains the architecture ``name``; UsageError where it can't be trained here or an option is unknown."""
+    """What trains the architecture ``name``; UsageError where it can't be trained here or an option is unknown.
+
+    Raises MissingExtra where a library for training is not installed.
+    """
+    if name not in names():
+        raise UsageError(f"There is no model {name!r} to train; known are: {', '.join(names())}.")
     try:
+        import_module("sklearn")
         made: Learner = import_module(f"{FOLDER}.{name}").learner(**options)
-    except (ImportError, AttributeError, TypeError) as error:
+    except ImportError as error:
+        raise MissingExtra("Training the detector", "evaluate") from error
+    except (AttributeError, TypeError) as error:
         raise UsageError(f"The model {name!r} can't be trained with {options} ({error}).") from error
     return made

@@ -47,11 +47,11 @@ def families_of(card: Card) -> tuple[str, ...]:
 
 
 def twin_of(card: Card) -> Card | None:
-    """The card of the ONNX file beside the weights; None where there is none."""
+    """The card of the ONNX file that ``card`` says lies beside its weights; None where it names none."""
     twin = card.about.get("onnx")
     if not isinstance(twin, dict):
         return None
-    found = replace(
+    return replace(
         card,
         file=Path(str(twin.get("file"))).name,
         sha256=str(twin.get("sha256")),
@@ -59,4 +59,3 @@ def twin_of(card: Card) -> Card | None:
         std=(1.0,) * 3,
         about={"any_size": True, "families": card.about.get("families")},
     )
-    return found if found.path.is_file() else None

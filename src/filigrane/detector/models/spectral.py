@@ -1,4 +1,4 @@
-"""A second opinion without a network: hand-made statistics of the finest detail, judged by boosted trees.
+"""A detector without a network: hand-made statistics of the finest detail, judged by boosted trees.
 
 Weaker than the trunk, but each of its numbers means something, so it can say which kind of trace speaks.
 """
@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filigrane.core import weights as weights_of
-from filigrane.core.errors import MissingExtra, UnreadableInput
+from filigrane.core.errors import UnreadableInput
 from filigrane.core.values import Pixels
-from filigrane.core.weights import Card, load_tensors
-from filigrane.detector.models import Tensors
+from filigrane.core.weights import Card, Tensors, load_tensors
 from filigrane.detector.models._statistics import GROUPS, NUMBERS, statistics
 from filigrane.detector.models._trees import Trees, from_boosting, from_tensors
 
@@ -76,11 +75,9 @@ class SpectralLearner:
         weights: NDArray[np.float64],
         rng: np.random.Generator,
     ) -> Tensors:
-        """Trees fitted to rows (N, numbers) with labels (1 is AI) and weights; MissingExtra without scikit-learn."""
-        try:
-            from sklearn.ensemble import HistGradientBoostingClassifier
-        except ImportError as error:
-            raise MissingExtra("Training the detector", "evaluate") from error
+        """Trees fitted to rows (N, numbers) with labels (1 is AI) and weights."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
         model = HistGradientBoostingClassifier(
             max_iter=self._trees,
             learning_rate=self._rate,

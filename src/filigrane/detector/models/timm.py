@@ -11,26 +11,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from filigrane.core.errors import MissingExtra, UnreadableInput
+from filigrane.core.errors import UnreadableInput
 from filigrane.core.values import Pixels
 from filigrane.core.weights import Card, load_tensors
 from filigrane.detector.models._feed import fed, log_odds
 
 
 class Timm:
-    """The network and weights of a card, on one device."""
+    """The network and weights of a card."""
 
     name = "timm"
 
-    def __init__(self, card: Card, *, device: str = "cpu") -> None:
-        """Raises MissingExtra without torch and timm, UnreadableInput where network and weights do not fit."""
-        try:
-            import timm
-            import torch
-        except ImportError as error:
-            raise MissingExtra("timm networks", "evaluate") from error
+    def __init__(self, card: Card) -> None:
+        """Raises UnreadableInput where network and weights do not fit."""
+        import timm
+        import torch
+
         self.hash, self.size_px = card.sha256[:16], card.size_px
-        self._card, self._torch, self._device = card, torch, device
+        self._card, self._torch = card, torch
         tensors = load_tensors(card)
         try:
             classes = int(str(card.about.get("classes", 1)))
@@ -38,15 +36,15 @@ class Timm:
             network.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()}, strict=True)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise UnreadableInput(f"The card {card.name} and its weights make no timm network ({error!r}).") from error
-        self._network: Any = network.eval().to(device)
+        self._network: Any = network.eval()
 
     def llr(self, batch: Pixels) -> NDArray[np.float64]:
         """Log-odds of AI of crops uint8 (N, H, W, 3): float64 (N,)."""
         with self._torch.inference_mode():
-            outputs = self._network(self._torch.from_numpy(fed(batch, self._card)).to(self._device))
-        return log_odds(outputs.float().cpu().numpy())
+            outputs = self._network(self._torch.from_numpy(fed(batch, self._card)))
+        return log_odds(outputs.float().numpy())
 
 
-def build(*, card: Card, device: str = "cpu") -> Timm:
+def build(*, card: Card) -> Timm:
     """The detector that ``card`` describes."""
-    return Timm(card, device=device)
+    return Timm(card)

@@ -39,5 +39,4 @@ class Builtin:
 def build(target: str = "") -> Builtin:
     """The detector whose weights are called ``target``, by default the one that ships; raises NotFound."""
     card = find_card(target or "detector")
-    calibration = calibrate.from_json(card.calibration, f"The card {card.name}")
-    return Builtin(f"filigrane {card.name}", models.load(card), calibration)
+    return Builtin(f"filigrane {card.name}", models.load(card), calibrate.of_card(card))
