@@ -30,7 +30,9 @@ class TestEveryAttack:
         found = base.load(name)
         assert found.name == name
         assert found.unit
+        least, most = found.bounds
         assert found.strengths
+        assert all(least <= strength <= most for strength in found.strengths)
 
     def test_gives_pixels_and_leaves_its_input_alone(self, attack: base.Attack, scene: Pixels) -> None:
         before = scene.copy()

@@ -46,6 +46,10 @@ def test_what_is_embedded_is_read(method: Watermarker, photo: Pixels) -> None:
     assert 0 <= reading.p_value <= 1
 
 
+def test_equal_methods_have_equal_hashes(method: Watermarker) -> None:
+    assert method.hash == load(method.name).hash
+
+
 def test_a_bad_payload_or_a_mark_that_is_only_read_is_refused(method: Watermarker, photo: Pixels) -> None:
     with pytest.raises(UsageError if method.can_embed else WatermarkError):
         method.embed(photo, 1 << method.payload_bits)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +17,17 @@ from typer.testing import CliRunner
 
 from filigrane.app.evaluate import rebuild
 from filigrane.cli import eval as command
+from filigrane.cli.main import main
 from filigrane.core.errors import UnreadableInput, UsageError
-from filigrane.core.image import Limits
-from filigrane.core.values import Pixels, Reading
+from filigrane.core.values import Pixels
 from filigrane.eval import report as reports
-from filigrane.eval.base import Fault, Progress, benchmark
+from filigrane.eval.base import Fault, Progress, Sample, Tell, benchmark, ignore
 from filigrane.eval.cache import Cache
+from filigrane.eval.gallery import gallery
 from filigrane.eval.metrics import Float
-from filigrane.eval.scores import Scores
+from filigrane.eval.panel import Scale
+from filigrane.eval.scores import Scored, Scores
 from filigrane.eval.sweep import Plan, Sweep
-from filigrane.eval.watermarks import MarkSweep, judged
 from filigrane.perturb.table import row
 
 PROGRAM = """
@@ -95,6 +95,30 @@ def test_a_killed_run_resumes_without_scoring_anything_twice(tree: Path, tmp_pat
         assert np.array_equal(other.scores.score, resumed.scores.score)
         assert list(other.scores.delivery) == list(resumed.scores.delivery)
     assert any(fault.where.endswith("broken.png") for fault in told)
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_no_more_pictures_are_held_than_a_batch(tree: Path, tmp_path: Path, batch: int) -> None:
+    sizes: list[int] = []
+
+    class Watching(_Mean):
+        def score(self, pictures: Sequence[Pixels]) -> Float:
+            sizes.append(len(pictures))
+            return super().score(pictures)
+
+    with Cache(tmp_path / "c.sqlite") as cache:
+        Sweep(benchmark("folder", tree), Watching(), Plan(DELIVERIES, batch=batch), cache).run(lambda f: None, _ignore)
+    assert sum(sizes) == 36 * 3
+    assert max(sizes) == batch
+
+
+def test_scores_under_other_attacks_do_not_count(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for attacks, asked in (("one", 36), ("one", 0), ("other", 36)):
+        monkeypatch.setattr("filigrane.eval.sweep.attacks_hash", lambda attacks=attacks: attacks)
+        with Cache(tmp_path / "c.sqlite") as cache:
+            scorer = _Mean()
+            Sweep(benchmark("folder", tree), scorer, Plan(DELIVERIES[:1]), cache).run(lambda f: None, _ignore)
+        assert scorer.asked == asked
 
 
 def test_progress_counts_up_and_estimates(tree: Path, tmp_path: Path) -> None:
@@ -183,6 +207,7 @@ def test_a_run_leaves_results_scores_page_and_card_that_agree(evaluated: Path) -
     assert f"{value:.3f}" in page
     assert f"{value:.3f}" in card
     assert report.config["n_ai"] == 24
+    assert "licences: your own" in card
     assert "seed" in report.environment
     assert len(Scores.load(evaluated / reports.SAMPLES)) == 36
     assert any("broken.png" in str(remark) for remark in report.warnings)
@@ -196,6 +221,21 @@ def test_the_page_is_whole_in_itself_and_has_every_chart(evaluated: Path) -> Non
     assert set(wanted) <= set(headings)
     assert page.count("data:image/jpeg;base64,") == 16
     assert page.index("Mind this.") < page.index("<h2>")
+
+
+def test_the_gallery_looks_no_further_than_it_must(tree: Path) -> None:
+    found = benchmark("folder", tree)
+    wanted = list(found.samples("", ignore))[:3]
+
+    class Long:
+        name, about = found.name, found.about
+
+        def samples(self, split: str, tell: Tell) -> Iterator[Sample]:
+            yield from wanted
+            raise AssertionError("all that is shown was there already")
+
+    scores = Scores.of(Scored(sample.id, sample.id, sample.label, 0.5) for sample in wanted)
+    assert len(gallery(Long(), Plan(DELIVERIES[:1]), scores, Scale())) == 3
 
 
 def test_names_in_the_page_are_text_and_not_markup(tree: Path, tmp_path: Path, home: Path) -> None:
@@ -234,6 +274,62 @@ def test_a_figure_that_is_missed_ends_with_one(tree: Path, tmp_path: Path, home:
     assert "auc (delivery=none) is 0.5000, under 0.9" in text
 
 
+def test_one_generator_is_also_the_worst(tree: Path, tmp_path: Path) -> None:
+    shutil.copytree(tree / "photo", tmp_path / "set/photo")
+    shutil.copytree(tree / "sdxl", tmp_path / "set/sdxl")
+    (tmp_path / "prog.py").write_text(PROGRAM)
+    program = f"{sys.executable} {tmp_path}/prog.py {{path}}"
+    words = ("--command", program, "-o", str(tmp_path / "o"), "--min-worst-auc")
+    assert _run("detector", str(tmp_path / "set"), *words, "0.5")[0] == 0
+    code, text = _run("detector", str(tmp_path / "set"), *words, "1.0")
+    assert code == 1
+    assert "auc_worst (delivery=none) is" in text
+
+
+def test_the_search_for_duplicates_never_says_that_it_found_none_where_it_read_none(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "prog.py").write_text("print(0.5)")
+    (tmp_path / "train/real").mkdir(parents=True)
+    program = f"{sys.executable} {tmp_path}/prog.py {{path}}"
+    words = ("detector", str(tree), "--command", program, "--limit", "2", "-o", str(tmp_path / "o"), "--train")
+    with pytest.raises(UsageError, match=r"no-such-folder"):
+        _run(*words, f"folder:{tmp_path}/no-such-folder")
+    with pytest.raises(UsageError, match=r"training set .+train could be read"):
+        _run(*words, f"folder:{tmp_path}/train")
+    (tmp_path / "train/real/broken.png").write_bytes(b"no picture")
+    with pytest.raises(UsageError, match=r"broken\.png"):
+        _run(*words, f"folder:{tmp_path}/train")
+    shutil.copy(tree / "photo/real/00.png", tmp_path / "train/real")
+    code, text = _run(*words, f"folder:{tmp_path}/train")
+    assert code == 0
+    assert "1 of 6 test pictures are also in the training set" in text
+    assert "broken.png" in text
+
+
+@pytest.mark.parametrize("row_", ["jpeg-abc", "jpeg", "jpeg-0", "jpeg-nan", "median-4", "median", "crop-2"])
+def test_a_row_that_means_nothing_is_a_usage_error(row_: str, tree: Path, tmp_path: Path) -> None:
+    words = ("detector", str(tree), "--command", f"{sys.executable} {{path}}", "-o", str(tmp_path / "o"))
+    with pytest.raises(UsageError, match=row_.partition("-")[0]):
+        _run(*words, "--deliveries", row_)
+
+
+def test_results_cannot_be_put_into_a_file(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for output in (tmp_path / "file", tmp_path / "file/below"):
+        with pytest.raises(UsageError, match="folder of results"):
+            _run("detector", str(tree), "--command", f"{sys.executable} {{path}}", "-o", str(output))
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_error_of_the_system_is_one_sentence(
+    evaluated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    assert main(["eval", "compare", str(evaluated), str(evaluated), "-o", str(tmp_path / "folder")]) == 4
+    error = capsys.readouterr().err
+    assert error.startswith("filigrane: ") and error.count("\n") == 1
+    assert str(tmp_path / "folder") in error
+
+
 def test_folders_without_a_report_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableInput, match="evaluation wrote"):
         rebuild(tmp_path)
@@ -244,81 +340,3 @@ def test_every_layout_is_listed() -> None:
     assert code == 0
     assert "genimage" in text
     assert "webdataset" in text
-
-
-class _Plain:
-    """A mark of 8 bits in the top row, exact and fragile; refuses pictures under 40 pixels wide."""
-
-    name, payload_bits, can_embed = "plain", 8, True
-
-    def __init__(self) -> None:
-        self.embedded = 0
-
-    def embed(self, pixels: Pixels, payload: int) -> Pixels:
-        from filigrane.core.errors import WatermarkError
-
-        if pixels.shape[1] < 40:
-            raise WatermarkError("too small")
-        self.embedded += 1
-        marked = pixels.copy()
-        marked[0, :8] = [[255 * (payload >> i & 1)] * 3 for i in range(8)]
-        return marked
-
-    def read(self, pixels: Pixels) -> Reading:
-        bits = pixels[0, :8, 0] > 127
-        return Reading(payload=int(sum(int(bit) << i for i, bit in enumerate(bits))), p_value=1.0)
-
-
-@pytest.fixture
-def photos(tmp_path: Path, scene: Pixels) -> list[Path]:
-    paths = [tmp_path / f"{i}.png" for i in range(4)]
-    for i, path in enumerate(paths):
-        _save(path, scene[i * 10 :, : 30 if i == 3 else 200])
-    return paths
-
-
-def test_watermark_trials_count_what_comes_back_and_are_cached(photos: list[Path], tmp_path: Path) -> None:
-    attacks, told = (row("none"), row("flip-1"), row("jpeg-30")), list[Fault]()
-    methods = [_Plain(), _Plain()]
-    tables = []
-    for method in methods:
-        with Cache(tmp_path / "c.sqlite") as cache:
-            sweep = MarkSweep({"plain": method}, attacks, cache, seed=1, limits=Limits())
-            tables.append(sweep.run(photos, told.append, _ignore))
-    assert tables[0] == tables[1]
-    assert [method.embedded for method in methods] == [3, 0]
-    rows = {(item.metric, item.group): item for item in tables[0].rows()}
-    clean = rows["message_recovery", "method=plain;attack=none"]
-    assert (clean.value, clean.n) == (0.75, 4), "the refused picture counts against the method"
-    assert rows["tpr_at_fpr_1e-06", "method=plain;attack=none"].value == 0, "8 bits can't prove a rate of 1e-6"
-    assert rows["message_recovery", "method=plain"].n == 12
-    assert "1 pictures could not be marked" in rows["psnr_db", "method=plain"].note
-    assert any("too small" in fault.explanation for fault in told)
-
-
-def test_a_reading_is_judged_by_its_own_proof_or_by_its_bits() -> None:
-    assert judged(Reading(payload=None, p_value=1.0), 5, 64) == (0.5, 1.0)
-    assert judged(Reading(payload=5, p_value=1e-8), 5, 64) == pytest.approx((1.0, 2.0**-64))
-    share, p_value = judged(Reading(payload=5 ^ 0b111, p_value=1.0), 5, 32)
-    assert share == pytest.approx(29 / 32)
-    assert p_value == pytest.approx(sum((1, 32, 496, 4960)) / 2**32)
-
-
-def test_the_yardstick_runs_from_the_command_line(tmp_path: Path, scene: Pixels, home: Path) -> None:
-    stream = io.BytesIO()
-    Image.fromarray(scene).save(stream, "PNG")
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos/a.png").write_bytes(stream.getvalue())
-    words = ("--images", str(tmp_path / "photos"), "--methods", "spread", "--attacks", "none,jpeg-75")
-    code, text = _run("watermark", *words, "-o", str(tmp_path / "o"), "--min-recovery", "0.4")
-    assert code == 0, text
-    assert "jpeg-75" in text
-    report = reports.load(tmp_path / "o")
-    assert {item.metric for item in report.rows} >= {
-        "message_recovery",
-        "psnr_db",
-        "psnr_db_min",
-        "ssim",
-        "bit_accuracy",
-    }
-    assert "jpeg-75" in (tmp_path / "o" / reports.PAGE).read_text()

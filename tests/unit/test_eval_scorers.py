@@ -20,7 +20,7 @@ from filigrane.core.values import Pixels
 from filigrane.detector.calibrate import Calibration
 from filigrane.eval.base import scorer
 from filigrane.eval.metrics import Float
-from filigrane.eval.scorers._shared import Feed, llr_of
+from filigrane.eval.scorers._shared import Feed, llr_of, llr_of_probabilities
 from filigrane.eval.scorers.builtin import Builtin
 
 PROGRAM = """
@@ -75,6 +75,10 @@ def test_a_command_that_gives_no_score_is_an_error_that_quotes_it(tmp_path: Path
         ("timm:resnet18", "names no weights"),
         (f"command:{sys.executable} {{path}}#scale=percent", "no scale"),
         (f"command:{sys.executable} {{path}}#colour=red", "check its options"),
+        ("onnx:x#fit=croop", "no fit"),
+        ("onnx:x#output=probabilities", "no output"),
+        ("timm:resnet18@x#fit=", "no fit"),
+        ("timm:resnet18@x#size_px=0", "side above zero"),
     ],
 )
 def test_bad_specs_are_usage_errors(spec: str, words: str) -> None:
@@ -135,8 +139,17 @@ def test_logits_of_classes_become_nats_for_the_class_that_means_ai() -> None:
     logits = np.log(np.array([[0.1, 0.6, 0.3]], np.float32))
     assert llr_of(logits, 1)[0] == pytest.approx(np.log(0.6 / 0.4), abs=1e-6)
     assert llr_of(np.array([[2.0]], np.float32), 1)[0] == 2.0
-    with pytest.raises(UsageError, match="3 classes"):
-        llr_of(logits, 3)
+    for ask in (llr_of, llr_of_probabilities):
+        for ai in (-1, 3):
+            with pytest.raises(UsageError, match="3 classes"):
+                ask(logits, ai)
+
+
+def test_probabilities_become_nats_for_the_class_that_means_ai() -> None:
+    chances = np.array([[0.1, 0.6, 0.3]], np.float32)
+    assert llr_of_probabilities(chances, 1)[0] == pytest.approx(np.log(0.6 / 0.4), abs=1e-6)
+    single = np.array([0.8], np.float32)
+    assert llr_of_probabilities(single, 1)[0] == pytest.approx(-llr_of_probabilities(single, 0)[0]) == np.log(4)
 
 
 @pytest.mark.parametrize("crop", [True, False])
@@ -206,6 +219,12 @@ def test_an_onnx_network_answers_in_nats(tmp_path: Path) -> None:
     dark, light = (asked.score([_grey(value, 40, 40)])[0] for value in (0, 255))
     assert asked.scale == "llr"
     assert dark < 0 < light
+    half = np.concatenate([_grey(0, 40, 40), _grey(255, 40, 40)], axis=1)
+    half[:, :20] = 255
+    whole, middle = (scorer(f"onnx:{path}#fit={fit}").score([half])[0] for fit in ("resize", "crop"))
+    assert whole > middle, "how a picture is fitted counts without a size, too"
+    with pytest.raises(UsageError, match="2 classes"):
+        scorer(f"onnx:{path}#ai=7&output=probability").score([half])
     path.write_bytes(b"not a network")
     with pytest.raises(UnreadableInput, match=r"mean\.onnx"):
         scorer(f"onnx:{path}")

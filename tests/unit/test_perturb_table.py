@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from filigrane.core.errors import NotFound
+from filigrane.core.errors import NotFound, UsageError
 from filigrane.perturb import base
-from filigrane.perturb.table import Attacked, row, yardstick
+from filigrane.perturb.table import Attacked, attacks_hash, row, yardstick
 
 Pixels = NDArray[np.uint8]
 
@@ -28,6 +30,30 @@ def test_a_row_is_found_again_by_its_name(known: Attacked) -> None:
 def test_an_unknown_attack_is_named_with_the_known_ones() -> None:
     with pytest.raises(NotFound, match="jpeg"):
         row("melt-3")
+
+
+@pytest.mark.parametrize("name", ["jpeg", "jpeg-", "jpeg-abc", "jpeg-inf", "jpeg-101", "crop-0", "none-1", "median-x"])
+def test_a_strength_that_means_nothing_is_refused_with_what_would(name: str) -> None:
+    with pytest.raises(UsageError, match=r"from .+ to"):
+        row(name)
+
+
+def test_a_median_has_a_middle(scene: Pixels) -> None:
+    with pytest.raises(UsageError, match="odd"):
+        row("median-4").apply(scene)
+
+
+def test_another_autoencoder_is_another_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = attacks_hash()
+    assert attacks_hash() == before
+    monkeypatch.setenv("FILIGRANE_WEIGHTS", str(tmp_path))
+    (tmp_path / "autoencoder").mkdir()
+    found = []
+    for weights in (b"one", b"two"):
+        (tmp_path / "autoencoder/config.json").write_bytes(b"{}")
+        (tmp_path / "autoencoder/weights.safetensors").write_bytes(weights)
+        found.append(attacks_hash())
+    assert len({before, *found}) == 3
 
 
 def test_random_rows_repeat_for_a_picture_and_differ_between_pictures(scene: Pixels) -> None:

@@ -120,6 +120,13 @@ def test_an_empty_corpus_and_a_broken_checkpoint_are_refused(tmp_path: Path) -> 
         train_receiver(ReceiverTraining(tmp_path, tmp_path / "work", tmp_path), print)
 
 
+@pytest.mark.parametrize(("name", "content"), [("manifest.csv", b"name\na.png\n"), ("train-0.tar", b"no tar at all")])
+def test_a_corpus_that_cannot_be_read_is_named(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=name):
+        train_receiver(ReceiverTraining(tmp_path, tmp_path / "work", tmp_path), print)
+
+
 def test_weights_of_something_else_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnreadableInput, match="not those of"):
         Receiver({"a.weight": np.zeros((1, 1), np.float32)})

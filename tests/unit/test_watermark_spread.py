@@ -128,6 +128,12 @@ def test_a_ring_reads_what_any_of_its_keys_wrote_and_others_read_nothing(photo: 
     assert Spread(ring((other,))).read(written).payload is None
 
 
+def test_another_key_strength_or_receiver_is_another_method() -> None:
+    key = Key(profile="private", secret=b"a" * 32, created=datetime(2026, 1, 1, tzinfo=UTC))
+    made = [build(), build(learned=False), build(strength_db=1.0), build(keys=ring((key,)))]
+    assert len({method.hash for method in made}) == 4
+
+
 def test_equal_input_gives_equal_output_and_leaves_the_picture_alone(
     method: Spread, photo: Pixels, marked: Pixels
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -16,20 +16,20 @@ from filigrane.core.image import Limits
 from filigrane.core.values import Json, Report, Row
 from filigrane.eval import base
 from filigrane.eval import report as reports
-from filigrane.eval.base import About, Fault, Progress
+from filigrane.eval.base import About, Fault, Progress, Tell
 from filigrane.eval.cache import Cache
 from filigrane.eval.card import card
 from filigrane.eval.compare import Difference, compare
 from filigrane.eval.gallery import gallery
-from filigrane.eval.honesty import contradictions, leak_warning, probe, shared
+from filigrane.eval.honesty import Known, contradictions, leak_warning, probe, shared
 from filigrane.eval.metrics import logit
 from filigrane.eval.page import Exhibit, render
 from filigrane.eval.panel import Scale
-from filigrane.eval.plots import charts
+from filigrane.eval.plots import Chart, charts, mark_charts
 from filigrane.eval.scores import Scores
 from filigrane.eval.summary import Summary
 from filigrane.eval.sweep import Plan, Sweep, Swept, look_at
-from filigrane.eval.watermarks import MarkSweep, embedders, pictures_in
+from filigrane.eval.watermarks import MarkSweep, pictures_in
 from filigrane.perturb import table
 from filigrane.watermark.base import METHODS, Watermarker, load
 
@@ -84,12 +84,15 @@ class _Faults:
         if len(self.kept) < _TOLD:
             self.kept.append(fault)
 
+    def remarks(self) -> list[str]:
+        """The first of them, in words."""
+        return [f"{fault.where}: {fault.explanation}" for fault in self.kept]
+
     def sentences(self) -> list[str]:
         """One sentence that counts them, and the first of them."""
         if not self.count:
             return []
-        first = "; ".join(f"{fault.where}: {fault.explanation}" for fault in self.kept[:3])
-        return [f"{self.count} remarks on what was read, the first: {first}"]
+        return [f"{self.count} remarks on what was read, the first: {'; '.join(self.remarks()[:3])}"]
 
 
 def evaluate_detector(request: DetectorRequest, watch: Watch) -> Report:
@@ -100,21 +103,23 @@ def evaluate_detector(request: DetectorRequest, watch: Watch) -> Report:
     plan = Plan(deliveries, split=request.split, limit=request.limit, limits=request.limits)
     faults = _Faults()
     with Cache(request.output / "cache.sqlite") as cache:
+        trained = _trained_on(request, cache, faults)
         swept = Sweep(benchmark, scorer, plan, cache).run(faults, watch)
         if not len(swept.scores):
             raise UsageError(f"No picture of {request.root} could be scored. " + " ".join(faults.sentences()))
-        checks, warnings = _honesty(request, swept, cache)
+    checks, warnings = _honesty(swept, trained, request.seed)
     threshold = request.threshold if request.threshold is not None else scorer.threshold
     scores, scale = _scaled(swept.scores, scorer.scale, threshold)
     rows = (*Summary(scale, request.seed).rows(scores), *checks)
     config = _config(request, scale, scores) | {"detector_name": scorer.name, "detector_hash": scorer.hash}
-    config |= {"remarks": [f"{fault.where}: {fault.explanation}" for fault in faults.kept]}
+    config |= {"licences": benchmark.about.licence, "remarks": faults.remarks()}
     name = f"{scorer.name} on {benchmark.about.title}"
     warnings += faults.sentences()
     report = Report(name, rows, config, reports.environment(request.seed), tuple(warnings))
     scores.save(request.output / reports.SAMPLES)
     reports.save(report, request.output)
-    _write(report, request.output, scores, scale, gallery(benchmark, plan, scores, scale))
+    worst = gallery(benchmark, plan, scores, scale)
+    _write(report, request.output, charts(scores, scale, report.rows), worst)
     return report
 
 
@@ -147,14 +152,26 @@ def _scaled(scores: Scores, scale: str, threshold: float | None) -> tuple[Scores
     return scores, Scale(threshold, llr=True)
 
 
-def _honesty(request: DetectorRequest, swept: Swept, cache: Cache) -> tuple[list[Row], list[str]]:
+def _trained_on(request: DetectorRequest, cache: Cache, faults: _Faults) -> tuple[Known, ...] | None:
+    """The pictures of the training set, None where none is named; raises UsageError where none could be read."""
+    if request.train is None:
+        return None
+    layout, root = request.train
+    plan = Plan((), split=request.train_split, limits=request.limits)
+    known = look_at(base.benchmark(layout, root), plan, cache, faults)
+    if not known:
+        raise UsageError(f"No picture of the training set {root} could be read. " + " ".join(faults.sentences()))
+    return known
+
+
+def _honesty(swept: Swept, trained: Sequence[Known] | None, seed: int) -> tuple[list[Row], list[str]]:
     """The rows and the warnings of the shortcut probe and of the search for duplicates."""
     warnings = []
     known = swept.known
     by_id = dict(zip(swept.scores.id, swept.scores.clusters(), strict=True))
     labels = np.array([item.label for item in known], np.int8)
     clusters = np.array([by_id[item.id] for item in known])
-    row = probe([item.traits for item in known], labels, clusters, seed=request.seed)
+    row = probe([item.traits for item in known], labels, clusters, seed=seed)
     if (warning := leak_warning(row)) is not None:
         warnings.append(warning)
     rows = [row]
@@ -162,15 +179,11 @@ def _honesty(request: DetectorRequest, swept: Swept, cache: Cache) -> tuple[list
         warnings.append(
             f"{len(clash)} pictures are called both real and AI, such as {clash[0].first} and {clash[0].second}."
         )
-    if request.train is not None:
-        layout, root = request.train
-        plan = Plan((), split=request.train_split, limits=request.limits)
-        pairs = shared(look_at(base.benchmark(layout, root), plan, cache, base.ignore), known)
+    if trained is not None:
+        pairs = shared(trained, known)
         exact = sum(pair.exact for pair in pairs)
-        share = len(pairs) / max(1, len(known))
-        rows.append(
-            Row("test_pictures_in_training", share, None, None, len(known), "check=duplicates", f"{exact} exact")
-        )
+        share, note = len(pairs) / max(1, len(known)), f"{exact} exact, among {len(trained)} pictures trained on"
+        rows.append(Row("test_pictures_in_training", share, None, None, len(known), "check=duplicates", note))
         if pairs:
             warnings.append(
                 f"{len(pairs)} of {len(known)} test pictures are also in the training set ({exact} byte for byte), "
@@ -179,9 +192,8 @@ def _honesty(request: DetectorRequest, swept: Swept, cache: Cache) -> tuple[list
     return rows, warnings
 
 
-def _write(report: Report, folder: Path, scores: Scores, scale: Scale, worst: Iterable[Exhibit]) -> None:
-    page = render(report, charts(scores, scale, report.rows), list(worst))
-    write_atomically(folder / reports.PAGE, page.encode())
+def _write(report: Report, folder: Path, drawn: Iterable[Chart], worst: Iterable[Exhibit] = ()) -> None:
+    write_atomically(folder / reports.PAGE, render(report, drawn, list(worst)).encode())
     write_atomically(folder / reports.CARD, card(report).encode())
 
 
@@ -191,41 +203,51 @@ def evaluate_watermark(request: WatermarkRequest, watch: Watch) -> Report:
     if not images:
         raise UsageError(f"There is no picture under {request.images}; give a folder of photos.")
     faults = _Faults()
-    methods = embedders(_methods(request.methods, faults))
+    methods = _named(request.methods) if request.methods else _installed(faults)
     attacks = tuple(map(table.row, request.attacks)) or table.yardstick()
     with Cache(request.output / "cache.sqlite") as cache:
         sweep = MarkSweep(methods, attacks, cache, seed=request.seed, limits=request.limits)
         found = sweep.run(images, faults, watch)
+    count = len(next(iter(found.embeddings.values())))
+    if not count:
+        raise UsageError(f"No picture under {request.images} could be read. " + " ".join(faults.sentences()))
     config: dict[str, Json] = {
         "benchmark": "watermark yardstick",
         "images": str(request.images),
-        "n_images": len(images),
+        "n_images": count,
         "methods": {name: methods[name].payload_bits for name in methods},
         "attacks": [attack.name for attack in attacks],
         "seed": request.seed,
-        "remarks": [f"{fault.where}: {fault.explanation}" for fault in faults.kept],
+        "remarks": faults.remarks(),
     }
-    name = f"Watermarks on {len(images)} pictures: {', '.join(methods)}"
+    name = f"Watermarks on {count} pictures: {', '.join(methods)}"
     report = Report(name, found.rows(), config, reports.environment(request.seed), tuple(faults.sentences()))
     reports.save(report, request.output)
-    write_atomically(request.output / reports.PAGE, render(report).encode())
+    _write(report, request.output, mark_charts(report.rows))
     return report
 
 
-def _methods(names: tuple[str, ...], tell: Callable[[Fault], None]) -> dict[str, Watermarker]:
-    """The methods asked for; of all there are, those whose packages are not installed are told and left out."""
-    methods = {}
-    for name in names or plugins.names(METHODS):
-        try:
-            method = load(name)
-        except MissingExtra as error:
-            if names:
-                raise
-            tell(Fault(name, str(error)))
-            continue
-        if names or method.can_embed:
-            methods[name] = method
+def _named(names: tuple[str, ...]) -> dict[str, Watermarker]:
+    """The methods asked for; raises UsageError for one that only reads."""
+    methods = {name: load(name) for name in names}
+    if reading := [name for name, method in methods.items() if not method.can_embed]:
+        raise UsageError(f"{', '.join(reading)} can't embed a mark, only read one; name methods that can.")
     return methods
+
+
+def _installed(tell: Tell) -> dict[str, Watermarker]:
+    """All methods that can embed, in all their variants; those whose packages are not installed are told."""
+
+    def loaded(name: str) -> Watermarker | None:
+        try:
+            return load(name)
+        except MissingExtra as error:
+            tell(Fault(name, str(error)))
+            return None
+
+    plain = {name: method for name in plugins.names(METHODS) if (method := loaded(name)) and method.can_embed}
+    names = [f"{name}:{word}".rstrip(":") for name, method in plain.items() for word in method.variants or ("",)]
+    return {name: method for name in names if (method := loaded(name))}
 
 
 def compare_results(first: Path, second: Path, *, seed: int = 0) -> tuple[tuple[Difference, ...], tuple[str, str]]:
@@ -256,7 +278,7 @@ def rebuild(folder: Path) -> Report:
     """Write page and card again from ``results.json`` and ``samples.parquet``; the gallery needs the pictures."""
     report = reports.load(folder)
     if not (folder / reports.SAMPLES).is_file():
-        write_atomically(folder / reports.PAGE, render(report).encode())
+        _write(report, folder, mark_charts(report.rows))
         return report
     scores, scale = Scores.load(folder / reports.SAMPLES), _scale_of(report.config)
     worst: list[Exhibit] = []
@@ -264,7 +286,7 @@ def rebuild(folder: Path) -> Report:
     if root.exists():
         plan = Plan(tuple(map(table.row, dict.fromkeys(scores.delivery))), split=str(report.config.get("split")))
         worst = gallery(base.benchmark(layout, root), plan, scores, scale)
-    _write(report, folder, scores, scale, worst)
+    _write(report, folder, charts(scores, scale, report.rows), worst)
     return report
 
 

@@ -81,7 +81,7 @@ def watermark(
     images: Annotated[Path, typer.Option(help="Folder of photos.")],
     methods: Annotated[str, typer.Option(help="Methods joined by commas; all that are installed by default.")] = "",
     attacks: Annotated[str, typer.Option(help="Rows of the attack table joined by commas; all by default.")] = "",
-    limit: _Limit = 0,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many pictures; 0 is all.")] = 0,
     min_recovery: Annotated[float | None, typer.Option(help="Exit with 1 where a method recovers less.")] = None,
     seed: _Seed = 0,
     output: _Output = OUTPUT,
@@ -127,7 +127,7 @@ def compare(
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder that an evaluation wrote.")] = OUTPUT,
 ) -> None:
-    """Write the page and the model card again from the results and scores in a folder."""
+    """Write the page and the card again from the results in a folder."""
     from filigrane.app.evaluate import rebuild
 
     _print_report(rebuild(folder), folder)
@@ -221,7 +221,7 @@ def _print_report(found: Report, folder: Path) -> None:
     for row in found.rows:
         if row.value is None and len(parts_of(row.group)) == 1:
             console.print(Text(f"{row.metric.replace('_', ' ')} ({row.group}): not given, {row.note}"))
-    console.print(f"Page, card, results and scores are in {folder}.", highlight=False)
+    console.print(f"Page, card and results are in {folder}.", highlight=False)
 
 
 def _print_yardstick(found: Report, folder: Path) -> None:

@@ -36,7 +36,8 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         help="Mark what machines make, read what any picture says of itself, measure how far that holds.",
-        epilog="Exit codes: 0 fine, 1 findings (with --fail-on), 2 usage, 3 unreadable inputs, 4 failure, 130 Ctrl-C.",
+        epilog="Exit codes: 0 fine, 1 findings (--fail-on) or figures missed (eval), 2 usage, 3 unreadable inputs, "
+        "4 failure, 130 Ctrl-C.",
     )
 
     @app.callback()
@@ -74,3 +75,11 @@ def main(arguments: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        path = error.filename2 or error.filename
+        where = "" if path is None else f"{path}: "
+        print(
+            f"filigrane: {where}{error.strerror or error}; check the path, its permissions and the room left.",
+            file=sys.stderr,
+        )
+        return FiligraneError.exit_code

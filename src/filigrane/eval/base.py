@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
 from filigrane.core import plugins
@@ -36,8 +36,6 @@ class Sample:
     generator: str = ""
     kind: str = ""
     group: str = ""
-    split: str = ""
-    licence: str = ""
     span: tuple[int, int] | None = None
     data: bytes | None = None
 
@@ -87,6 +85,15 @@ class Benchmark(Protocol):
 
     def samples(self, split: str, tell: Tell) -> Iterator[Sample]:
         """The samples of ``split`` (all where it is empty), in a stable order, streamed; faults are told."""
+        ...
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A benchmark that knows how many samples it has without a look at them."""
+
+    def count(self, split: str) -> int | None:
+        """How many there are in ``split``, unusable ones among them; None where it can't be told."""
         ...
 
 

@@ -1,7 +1,7 @@
 """What has been measured is never measured again: one SQLite file keyed by picture, subject and delivery.
 
 A run that is killed loses at most the batch in hand; the next one finds the rest here. The subject is the hash of a
-detector, a watermark method or a reader of traits, so that a changed model is measured afresh.
+detector or a watermark method with that of the attacks, or a reader of traits, so that what changed is measured afresh.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ class Cache:
     """Values by (picture, subject, delivery); a context manager. Several processes may share the file."""
 
     def __init__(self, path: Path) -> None:
-        """Opens or makes the file; raises UsageError where it is not a cache."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Opens or makes the file; raises UsageError where it is not a cache, or its folder none."""
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=30)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute(_SCHEMA)
+        except OSError as error:
+            raise UsageError(f"{path.parent} can't be a folder of results ({error.strerror}); name another.") from error
         except sqlite3.Error as error:
             raise UsageError(f"{path} can't be used as a cache ({error}); remove it or name another.") from error
 

@@ -44,6 +44,7 @@ def _lines(report: Report) -> Iterator[str]:
         "deliveries",
         "n_ai",
         "n_real",
+        "n_images",
         "licences",
         "threshold",
         "scale",

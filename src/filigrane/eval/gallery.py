@@ -31,11 +31,13 @@ def gallery(benchmark: Benchmark, plan: Plan, scores: Scores, scale: Scale) -> l
             words = (part.generator if label else part.kind).take(np.array([row]))
             told = f"{part.score[row]:+.2f}" + (" nats" if scale.llr else "") + f" · {next(iter(words))}"
             wanted[part.id[int(row)]] = (rank, heading, told)
-    found = []
+    found: list[tuple[int, int, Exhibit]] = []
     for sample in benchmark.samples(plan.split, ignore):
         if sample.id in wanted:
             rank, heading, told = wanted[sample.id]
             found.append((sample.label, rank, Exhibit(heading, sample.id, told, _thumbnail(sample, plan.limits))))
+            if len(found) == len(wanted):
+                break
     return [exhibit for _, _, exhibit in sorted(found, key=lambda item: item[:2])]
 
 

@@ -49,7 +49,8 @@ def charts(scores: Scores, scale: Scale, rows: Sequence[Row]) -> Iterator[Chart]
         if scale.threshold is not None:
             yield _risk(shown, scale.threshold)
     yield from _bars(rows)
-    yield from _robustness(rows)
+    yield from _deliveries(rows)
+    yield from _robustness(rows, "auc", "delivery")
 
 
 def _both(part: Scores) -> bool:
@@ -168,32 +169,46 @@ def _bars(rows: Sequence[Row]) -> Iterator[Chart]:
             yield Chart(title, bars(title, axis, items[:_MOST_BARS], mark=mark), caption)
 
 
-def _robustness(rows: Sequence[Row]) -> Iterator[Chart]:
-    """AUC under each delivery, and as a curve for every attack that was tried at several strengths."""
-    found = [
-        (parts_of(row.group)["delivery"], row)
-        for row in rows
-        if row.metric == "auc" and list(parts_of(row.group)) == ["delivery"] and row.value is not None
-    ]
+def mark_charts(rows: Sequence[Row]) -> Iterator[Chart]:
+    """How many messages of each watermark method come back, for every attack that was tried at several strengths."""
+    yield from _robustness(rows, "message_recovery", "attack")
+
+
+def _deliveries(rows: Sequence[Row]) -> Iterator[Chart]:
+    """AUC under each delivery."""
+    found = [(parts_of(row.group), row) for row in rows if row.metric == "auc" and row.value is not None]
+    found = [(parts, row) for parts, row in found if list(parts) == ["delivery"]]
     if len(found) < 2:
         return
-    clean = next((row.value for name, row in found if name == "none"), None)
+    clean = next((row.value for parts, row in found if parts["delivery"] == "none"), None)
     items = [
-        Bar(name, row.value, row.low, row.high, f"{row.value:.3f}") for name, row in found if row.value is not None
+        Bar(parts["delivery"], row.value, row.low, row.high, f"{row.value:.3f}")
+        for parts, row in found
+        if row.value is not None
     ]
     svg = bars("AUC under each delivery", Axis("auc", 0, 1, TENTHS), items, mark=clean)
     yield Chart("Robustness", svg, "AUC under each delivery; the dashed line is the untouched picture.")
-    curves: dict[str, list[tuple[float, Row]]] = defaultdict(list)
-    for name, row in found:
-        attack, _, strength = name.partition("-")
-        if strength:
-            curves[attack].append((float(strength), row))
-    for attack, points in curves.items():
-        if len(points) > 1:
-            points.sort(key=lambda point: point[0])
-            table = np.array([(at, row.value, row.low, row.high) for at, row in points], np.float64)
-            x, y, low, high = table.T
-            axis = Axis(f"strength of {attack}", float(x[0]), float(x[-1]), tuple(float(v) for v in x))
-            line = Line(attack, x, y, low, high, dots=True)
+
+
+def _robustness(rows: Sequence[Row], metric: str, key: str) -> Iterator[Chart]:
+    """``metric`` over the strengths of each attack, which the groups name under ``key``; a line for each method."""
+    curves: dict[str, dict[str, list[tuple[float, Row]]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        parts = parts_of(row.group)
+        attack, _, strength = parts.pop(key, "").partition("-")
+        if row.metric == metric and strength and set(parts) <= {"method"} and row.value is not None:
+            curves[attack][parts.get("method", attack)].append((float(strength), row))
+    for attack, methods in curves.items():
+        strengths = sorted({at for points in methods.values() for at, _ in points})
+        if len(strengths) > 1:
+            axis = Axis(f"strength of {attack}", strengths[0], strengths[-1], tuple(strengths))
+            lines = [_line(method, points) for method, points in methods.items()]
             title = f"Robustness to {attack.replace('_', ' ')}"
-            yield Chart(title, chart(title, axis, Axis("auc", 0, 1, TENTHS), [line]), "With the 95 % band.")
+            share = Axis(metric.replace("_", " "), 0, 1, TENTHS)
+            yield Chart(title, chart(title, axis, share, lines), "With the 95 % band.")
+
+
+def _line(name: str, points: list[tuple[float, Row]]) -> Line:
+    points.sort(key=lambda point: point[0])
+    x, y, low, high = np.array([(at, row.value, row.low, row.high) for at, row in points], np.float64).T
+    return Line(name, x, y, low, high, dots=True)

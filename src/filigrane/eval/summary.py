@@ -104,5 +104,6 @@ def generators(part: Scores, where: str) -> Iterator[Row]:
         area, effect = influence(labels, part.score[mask], weights[mask])
         interval = area_interval(area, variance(effect, labels, clusters[mask]), labels)
         yield Row("auc_macro", area, *interval, int(mask.sum()), where, f"mean of {len(rows)} generators")
+    if rows:
         worst = min(rows, key=lambda row: row.value if row.value is not None else 1.0)
         yield replace(worst, metric="auc_worst", group=where, note=worst.group.rpartition("=")[2])

@@ -6,18 +6,18 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from filigrane.core.errors import FiligraneError
 from filigrane.core.image import Limits, decode
 from filigrane.core.values import Picture, Pixels, sha256_hex
-from filigrane.eval.base import Benchmark, Fault, Progress, Sample, Scorer, Tell
+from filigrane.eval.base import Benchmark, Counted, Fault, Progress, Sample, Scorer, Tell, ignore
 from filigrane.eval.cache import Cache, Entry
 from filigrane.eval.honesty import Known
 from filigrane.eval.scores import Scored, Scores
 from filigrane.eval.traits import SUBJECT, Traits, traits
-from filigrane.perturb.table import Attacked
+from filigrane.perturb.table import Attacked, attacks_hash
 
 Watch = Callable[[Progress], None]
 
@@ -57,49 +57,54 @@ class Sweep:
 
     def __init__(self, benchmark: Benchmark, scorer: Scorer, plan: Plan, cache: Cache) -> None:
         self._benchmark, self._scorer, self._plan, self._cache = benchmark, scorer, plan, cache
+        self._subject = f"{scorer.hash} under attacks {attacks_hash()}"
 
     def run(self, tell: Tell, watch: Watch) -> Swept:
         """All scores, those in the cache for free; pictures that can't be read or scored are told and left out."""
         seen: list[tuple[Sample, str]] = []
-        waiting: list[_Work] = []
+        work = self._work(seen, tell, watch)
+        while batch := list(islice(work, self._plan.batch)):
+            self._score(batch, tell)
+        return self._collect(seen)
+
+    def _work(self, seen: list[tuple[Sample, str]], tell: Tell, watch: Watch) -> Iterator[_Work]:
+        """What is left to score, each picture made when its turn comes; samples go to ``seen`` with their SHA-256."""
         started, cached, total = time.monotonic(), 0, None if self._plan.limit else self._count()
         for sample, data in read(self._benchmark, self._plan, tell):
             sha256 = sha256_hex(data)
-            work, fresh = self._prepare(sample, sha256, data, tell)
             seen.append((replace(sample, data=None), sha256))
-            waiting += work
-            cached += not fresh
-            if len(waiting) >= self._plan.batch:
-                self._score(waiting, tell)
-                waiting = []
+            missing = self._missing(sha256)
+            if missing is None:
+                cached += 1
+            else:
+                yield from self._made(sample, data, missing, tell)
             watch(Progress(len(seen), total, cached, time.monotonic() - started))
-        self._score(waiting, tell)
-        return self._collect(seen)
 
     def _count(self) -> int:
-        return sum(1 for _ in self._benchmark.samples(self._plan.split, lambda fault: None))
+        if isinstance(self._benchmark, Counted) and (count := self._benchmark.count(self._plan.split)) is not None:
+            return count
+        return sum(1 for _ in self._benchmark.samples(self._plan.split, ignore))
 
-    def _prepare(self, sample: Sample, sha256: str, data: bytes, tell: Tell) -> tuple[list[_Work], bool]:
-        """The deliveries of a sample that are not in the cache, and whether its file had to be decoded."""
-        have = self._cache.find(sha256, self._scorer.hash)
+    def _missing(self, sha256: str) -> list[Attacked] | None:
+        """The deliveries of a picture that are not in the cache; None where nothing at all is missing."""
+        have = self._cache.find(sha256, self._subject)
         missing = [delivery for delivery in self._plan.deliveries if delivery.name not in have]
-        lacks_traits = not self._cache.find(sha256, SUBJECT)
-        if not missing and not lacks_traits:
-            return [], False
+        return missing if missing or not self._cache.find(sha256, SUBJECT) else None
+
+    def _made(self, sample: Sample, data: bytes, missing: list[Attacked], tell: Tell) -> Iterator[_Work]:
+        """The picture under each delivery; its traits are kept by the way."""
         try:
             picture = decode(data, origin=sample.id, limits=self._plan.limits)
         except FiligraneError as error:
             tell(Fault(sample.id, str(error)))
-            return [], True
-        if lacks_traits:
-            self._cache.add([trait_entry(picture)])
-        number = int(sha256[:8], 16)
-        return [_Work(sha256, d.name, d.apply(picture.pixels, number), sample.id) for d in missing], True
+            return
+        self._cache.add([trait_entry(picture)])
+        number = int(picture.sha256[:8], 16)
+        for delivery in missing:
+            yield _Work(picture.sha256, delivery.name, delivery.apply(picture.pixels, number), sample.id)
 
     def _score(self, work: list[_Work], tell: Tell) -> None:
         """Score a batch and keep it; where the batch fails, each picture by itself, failures being told."""
-        if not work:
-            return
         try:
             scores = self._scorer.score([item.pixels for item in work])
         except FiligraneError as error:
@@ -112,7 +117,7 @@ class Sweep:
         entries: list[Entry] = []
         for item, score in zip(work, scores.tolist(), strict=True):
             if math.isfinite(score):
-                entries.append((item.sha256, self._scorer.hash, item.delivery, score))
+                entries.append((item.sha256, self._subject, item.delivery, score))
             else:
                 tell(Fault(f"{item.id} ({item.delivery})", f"the detector answered {score}, which is no score"))
         self._cache.add(entries)
@@ -122,7 +127,7 @@ class Sweep:
         rows: list[Scored] = []
         known: list[Known] = []
         for sample, sha256 in seen:
-            found = self._cache.find(sha256, self._scorer.hash)
+            found = self._cache.find(sha256, self._subject)
             place = (sample.generator, sample.kind, sample.group)
             rows += [Scored(sample.id, sha256, sample.label, found[d], *place, d) for d in wanted if d in found]
             if (kept := self._cache.find(sha256, SUBJECT)) and any(d in found for d in wanted):
@@ -152,16 +157,18 @@ def read(benchmark: Benchmark, plan: Plan, tell: Tell) -> Iterator[tuple[Sample,
 
 
 def look_at(benchmark: Benchmark, plan: Plan, cache: Cache, tell: Tell) -> tuple[Known, ...]:
-    """What the search for duplicates needs of every picture, from the cache where it is known already."""
+    """What the search for duplicates needs of every picture, from the cache where known; unreadable ones are told."""
     known = []
     for sample, data in read(benchmark, plan, tell):
         sha256 = sha256_hex(data)
         kept = cache.find(sha256, SUBJECT)
         if not kept:
-            with suppress(FiligraneError):
+            try:
                 entry = trait_entry(decode(data, origin=sample.id, limits=plan.limits))
-                cache.add([entry])
-                kept = {"": entry[3]}
-        if kept:
-            known.append(Known(sample.id, sha256, sample.label, Traits.from_json(kept[""])))
+            except FiligraneError as error:
+                tell(Fault(sample.id, str(error)))
+                continue
+            cache.add([entry])
+            kept = {"": entry[3]}
+        known.append(Known(sample.id, sha256, sample.label, Traits.from_json(kept[""])))
     return tuple(known)

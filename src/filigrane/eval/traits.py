@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,16 +81,11 @@ def _of_header(image: Image.Image) -> tuple[float, ...]:
     tables: dict[int, list[int]] = getattr(image, "quantization", None) or {}
     layers: list[tuple[int, ...]] = getattr(image, "layer", None) or []
     sampling = layers[0][1] * 10 + layers[0][2] if layers and len(layers[0]) > 2 else 0
-    sizes: tuple[Callable[[], int], ...] = (
-        lambda: len(info.get("exif", b"")),
-        lambda: len(info.get("icc_profile") or b""),
-        lambda: len(info.get("xmp", b"") or b""),
-        lambda: len(info),
-    )
+    kinds = (info.get("exif"), info.get("icc_profile"), info.get("xmp"), info)
     return (
         float(len(image.getbands())),
         float(sum(map(sum, tables.values()))),
         float(sampling),
         float(bool(info.get("progressive") or info.get("progression") or info.get("interlace"))),
-        *(math.log1p(size()) for size in sizes),
+        *(math.log1p(len(kind or b"")) for kind in kinds),
     )

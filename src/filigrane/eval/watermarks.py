@@ -7,7 +7,6 @@ the share of bits that came back right. A picture that a method refuses to mark 
 from __future__ import annotations
 
 import hashlib
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from filigrane.core.errors import FiligraneError, MissingExtra, UsageError, WatermarkError
+from filigrane.core.errors import FiligraneError, MissingExtra, WatermarkError
 from filigrane.core.image import Limits, decode, read_file
 from filigrane.core.values import Picture, Pixels, Reading, Row
 from filigrane.eval.base import Fault, Progress, Tell
@@ -24,7 +23,7 @@ from filigrane.eval.benchmarks._files import pictures
 from filigrane.eval.cache import Cache
 from filigrane.eval.intervals import Z, clustered_share, wilson
 from filigrane.eval.sweep import Watch
-from filigrane.perturb.table import Attacked
+from filigrane.perturb.table import Attacked, attacks_hash
 from filigrane.watermark.base import Watermarker
 
 FPR = 1e-6
@@ -114,10 +113,11 @@ class MarkSweep:
         self, methods: dict[str, Watermarker], attacks: tuple[Attacked, ...], cache: Cache, *, seed: int, limits: Limits
     ) -> None:
         self._methods, self._attacks, self._cache, self._seed, self._limits = methods, attacks, cache, seed, limits
-        self._subjects = {name: f"mark {name} {code_hash(method)} seed {seed}" for name, method in methods.items()}
+        attacked = f"under attacks {attacks_hash()} seed {seed}"
+        self._subjects = {name: f"mark {name} {method.hash} {attacked}" for name, method in methods.items()}
 
     def run(self, images: Sequence[Path], tell: Tell, watch: Watch) -> MarkTable:
-        """All trials, those in the cache for free."""
+        """All trials, those in the cache for free; pictures that can't be read are told and left out."""
         started, done, cached, total = time.monotonic(), 0, 0, len(images) * len(self._methods)
         embeddings: dict[str, list[Embedding | None]] = {name: [] for name in self._methods}
         trials: dict[str, dict[str, list[Trial | None]]] = {
@@ -231,25 +231,6 @@ def _megapixels(pixels: Pixels) -> float:
     return float(pixels.shape[0] * pixels.shape[1]) / 1e6
 
 
-def code_hash(method: Watermarker) -> str:
-    """A hash of the code of the method and of the attacks: with other code, cached trials do not count."""
-    modules = (type(method).__module__, "filigrane.watermark.base", "filigrane.perturb.table")
-    files = {Path(sys.modules[name].__file__ or "") for name in modules}
-    files |= {path for file in files if "filigrane" in file.parts for path in file.parent.rglob("*.py")}
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 def pictures_in(folder: Path) -> list[Path]:
     """The pictures under ``folder``, sorted."""
     return [path for path, _ in pictures(folder)]
-
-
-def embedders(methods: dict[str, Watermarker]) -> dict[str, Watermarker]:
-    """The methods that can embed; raises UsageError where none can."""
-    able = {name: method for name, method in methods.items() if method.can_embed}
-    if not able:
-        raise UsageError(f"None of the methods {', '.join(methods)} can embed a mark; name one that can.")
-    return able

@@ -22,12 +22,13 @@ class Attack(Protocol):
     """One way a picture is changed by the world.
 
     ``name`` is the file's name, ``unit`` says in words what a strength counts, ``strengths`` are those of the
-    yardstick, mildest first.
+    yardstick, mildest first, and ``bounds`` the least and the most that means anything.
     """
 
     name: str
     unit: str
     strengths: tuple[float, ...]
+    bounds: tuple[float, float]
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """The changed picture, uint8 (H', W', 3); ``pixels`` stay as they are, and equal seeds give equal results."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Protocol
 
 from filigrane.core import plugins
@@ -16,12 +18,18 @@ class Watermarker(Protocol):
     """A way to write a number into pixels so that it can be read back blindly.
 
     ``name`` is the file's name; ``payload_bits`` how many bits a payload has; ``can_embed`` is False for methods that
-    only read the marks that others leave.
+    only read the marks that others leave; ``variants`` are measured each by itself, if there are any.
     """
 
     name: str
     payload_bits: int
     can_embed: bool
+    variants: tuple[str, ...]
+
+    @property
+    def hash(self) -> str:
+        """A word that changes whenever what is embedded or read might; it may take reading files."""
+        ...
 
     def embed(self, pixels: Pixels, payload: int) -> Pixels:
         """The marked picture, same shape, for a ``payload`` of 0 … 2**payload_bits - 1.
@@ -43,6 +51,14 @@ def load(name: str, **options: object) -> Watermarker:
     name, _, variant = name.partition(":")
     method: Watermarker = plugins.load(METHODS, name, **options, **({"variant": variant} if variant else {}))
     return method
+
+
+def code_hash(*parts: str) -> str:
+    """A hash of the code in this room and of ``parts``: what a method's `Watermarker.hash` is made of."""
+    digest = hashlib.sha256("\0".join(parts).encode())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def check_payload(payload: int, bits: int) -> int:

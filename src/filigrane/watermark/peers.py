@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from filigrane.core.errors import MissingExtra
@@ -22,6 +23,14 @@ def imported(module: str, package: str, *, feature: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingPeer(feature, package) from error
+
+
+def release(package: str) -> str:
+    """The version of an installed package; empty where its files do not say."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def to_bits(payload: int, count: int) -> list[int]:

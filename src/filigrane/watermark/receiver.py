@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from filigrane.core.errors import MissingExtra, NotFound, UnreadableInput
+from filigrane.core.errors import NotFound, UnreadableInput
+from filigrane.core.values import sha256_hex
 from filigrane.core.weights import Tensors, find_card, load_tensors
 from filigrane.watermark.demodulate import narrow
 from filigrane.watermark.frame import Plane
@@ -73,6 +74,11 @@ class Receiver:
             raise UnreadableInput(f"The weights are not those of {ARCHITECTURE}; train or install them again.")
         self._tensors = {name: np.asarray(value, np.float32) for name, value in tensors.items()}
 
+    @property
+    def hash(self) -> str:
+        """The SHA-256 of the weights."""
+        return sha256_hex(b"".join(value.tobytes() for _, value in sorted(self._tensors.items())))
+
     def __call__(self, luma: Plane) -> Plane:
         """What is left of ``luma`` (0-255) when the picture is taken out, float32, same shape."""
         rows, columns = luma.shape
@@ -107,7 +113,7 @@ class Receiver:
 
 
 def installed() -> Receiver | None:
-    """The receiver whose weights are installed, or None where there are none or safetensors is not.
+    """The receiver whose weights are installed, or None where there are none.
 
     Raises UnreadableInput where they are damaged or of another architecture.
     """
@@ -116,5 +122,5 @@ def installed() -> Receiver | None:
         if card.architecture != ARCHITECTURE:
             raise UnreadableInput(f"The weights {card.path} are {card.architecture!r}; expected {ARCHITECTURE!r}.")
         return Receiver(load_tensors(card))
-    except (NotFound, MissingExtra):
+    except NotFound:
         return None

@@ -8,16 +8,14 @@ it is brought to the frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from filigrane.core.values import Pixels
-from filigrane.perturb.base import recode, resized, scaled
+from filigrane.perturb.base import load
 from filigrane.watermark.carrier import SYNC_SHARE
 from filigrane.watermark.frame import CELL_PX, LUMA, Plane
 from filigrane.watermark.layer import COLOUR, dither
@@ -118,68 +116,27 @@ def _marked(pixels: Pixels, plane: Plane, rng: np.random.Generator) -> Pixels:
 
 
 def _attacked(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    names = list(_ATTACKS)
-    odds = np.array([_ATTACKS[name][0] for name in names])
-    return _ATTACKS[names[int(rng.choice(len(names), p=odds / odds.sum()))]][1](pixels, rng)
-
-
-def _jpeg(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    return recode(pixels, "JPEG", int(rng.integers(25, 92)))
-
-
-def _webp(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    return recode(pixels, "WEBP", int(rng.integers(50, 92)))
-
-
-def _resized(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    return scaled(pixels, float(rng.uniform(0.45, 1.6)))
-
-
-def _resized_back(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    return resized(scaled(pixels, float(rng.uniform(0.45, 0.8))), pixels.shape[1], pixels.shape[0])
-
-
-def _reposted(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    return recode(scaled(pixels, float(rng.uniform(0.55, 0.95))), "JPEG", int(rng.integers(45, 85)))
-
-
-def _blurred(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), float(rng.uniform(0.7, 2.3))), np.uint8)
-
-
-def _median(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    return np.asarray(cv2.medianBlur(pixels, 3), np.uint8)
-
-
-def _noisy(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    noise = rng.normal(0, rng.uniform(3, 12), pixels.shape)
-    return np.asarray(np.clip(np.rint(pixels + noise), 0, 255), np.uint8)
-
-
-def _contrasted(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    changed = (pixels - 128.0) * rng.uniform(0.6, 1.4) + 128 + rng.uniform(-40, 40)
-    return np.asarray(np.clip(np.rint(changed), 0, 255), np.uint8)
-
-
-def _untouched(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    odds = np.array([often for often, _ in _ATTACKS])
+    _, steps = _ATTACKS[int(rng.choice(len(_ATTACKS), p=odds / odds.sum()))]
+    for attack, least, most in steps:
+        pixels = load(attack).apply(pixels, float(rng.uniform(least, most)), rng)
     return pixels
 
 
-_ATTACKS: Mapping[str, tuple[float, Callable[[Pixels, np.random.Generator], Pixels]]] = MappingProxyType(
-    {
-        "untouched": (5, _untouched),
-        "jpeg": (20, _jpeg),
-        "webp": (8, _webp),
-        "resized": (8, _resized),
-        "resized_back": (4, _resized_back),
-        "reposted": (27, _reposted),
-        "blurred": (14, _blurred),
-        "median": (4, _median),
-        "noisy": (6, _noisy),
-        "contrasted": (4, _contrasted),
-    }
+_ATTACKS: tuple[tuple[int, tuple[tuple[str, float, float], ...]], ...] = (
+    (5, ()),
+    (20, (("jpeg", 25, 91),)),
+    (8, (("webp", 50, 91),)),
+    (8, (("resize", 0.45, 1.6),)),
+    (4, (("resize_back", 0.45, 0.8),)),
+    (27, (("resize", 0.55, 0.95), ("jpeg", 45, 84))),
+    (14, (("gaussian_blur", 0.7, 2.3),)),
+    (4, (("median", 3, 3),)),
+    (6, (("gaussian_noise", 3, 12),)),
+    (4, (("contrast", -0.4, 0.4), ("brightness", -0.3, 0.3))),
 )
-"""How often each attack is drawn, in percent; those that the classical receiver is weakest under come most often."""
+"""How often each chain of attacks is drawn, in percent, and from which strengths of the attack table; those that the
+classical receiver is weakest under come most often. None crops or turns, so that the chips stay where they are."""
 
 
 def _luma(pixels: Pixels) -> Plane:

@@ -212,7 +212,7 @@ def pictures(corpus: Path, rng: np.random.Generator, *, held_out: bool) -> Itera
     """Pictures of the tar shards or files in ``corpus``, over and over, shuffled as far as a buffer goes.
 
     One group in ten is held out: by its ``repo`` or ``group`` in manifest.csv, or by its name where there is none.
-    Raises UsageError where a whole round gives nothing.
+    Raises UsageError where a whole round gives nothing, or where manifest or shards can't be read.
     """
     groups, found = _groups(corpus), True
     while found:
@@ -256,20 +256,30 @@ def _groups(corpus: Path) -> dict[str, str]:
     manifest = corpus / "manifest.csv"
     if not manifest.is_file():
         return {}
-    with manifest.open(newline="", encoding="utf-8") as stream:
-        return {row["file"]: row.get("repo") or row.get("group") or row["file"] for row in csv.DictReader(stream)}
+    try:
+        with manifest.open(newline="", encoding="utf-8-sig") as stream:
+            return {row["file"]: row.get("repo") or row.get("group") or row["file"] for row in csv.DictReader(stream)}
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{manifest} can't be read ({error!r}); give a CSV file with the column 'file'.") from error
 
 
 def _files(corpus: Path, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of all that is in the shards (those called train-*, where some are), or of the plain files."""
     shards = sorted(corpus.glob("train-*.tar")) or sorted(corpus.glob("*.tar"))
     for index in rng.permutation(len(shards)):
-        with tarfile.open(shards[index]) as archive:
-            for member in archive:
-                stream = archive.extractfile(member) if member.size <= _LIMITS.max_bytes else None
-                if stream is not None:
-                    yield member.name, stream.read()
+        yield from _members(shards[index])
     if not shards:
         for path in sorted(corpus.rglob("*")):
             if path.is_file() and path.stat().st_size <= _LIMITS.max_bytes:
                 yield str(path.relative_to(corpus)), path.read_bytes()
+
+
+def _members(shard: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with tarfile.open(shard) as archive:
+            for member in archive:
+                stream = archive.extractfile(member) if member.isfile() and member.size <= _LIMITS.max_bytes else None
+                if stream is not None:
+                    yield member.name, stream.read()
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise UsageError(f"{shard} can't be read as a tar file ({error}); remove it or fetch it again.") from error

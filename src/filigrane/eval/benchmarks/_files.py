@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from filigrane.core.image import EXTENSIONS
 from filigrane.eval.base import AI, REAL
@@ -23,6 +24,17 @@ def label_of(word: str) -> int | None:
     """
     word = word.strip().lower()
     return AI if word in AI_WORDS else REAL if word in REAL_WORDS else None
+
+
+def word(cell: Any) -> str:
+    """A cell of a list as a word: empty for nothing, whole numbers and truth values as integers.
+
+    >>> word(None), word(1.0), word(True), word(0.7), word(float("nan"))
+    ('', '1', '1', '0.7', 'nan')
+    """
+    if isinstance(cell, (bool, float)) and float(cell).is_integer():
+        cell = int(cell)
+    return "" if cell is None else str(cell)
 
 
 def is_picture(name: str) -> bool:
@@ -45,6 +57,15 @@ def files(root: Path, *endings: str) -> list[Path]:
     if root.is_file():
         return [root] if root.name.endswith(endings) else []
     return sorted(path for path in root.rglob("*") if path.name.endswith(endings) and path.is_file())
+
+
+def within(root: Path, path: Path) -> str:
+    """What ``path`` is called in a benchmark that lies at ``root``: unique, whatever else is called alike.
+
+    >>> within(Path("/d"), Path("/d/a/b.png"))
+    'a/b.png'
+    """
+    return Path(os.path.relpath(path, root.parent if root.is_file() else root)).as_posix()
 
 
 def inside(root: Path, written: str) -> Path | None:

@@ -28,20 +28,20 @@ Read = Callable[[tuple[str, ...]], Place | None]
 
 
 def by_alias(generator_at: int = 0, default: str = "") -> Read:
-    """A reader for folders of which one says real or AI.
+    """A reader for folders of which one says real or AI; "0" and "1" only count where no word does.
 
     ``generator_at`` says which of the remaining folders is the generator (0: the first, -1: the last); ``default``
     stands in where there is none.
     """
 
     def read(parts: tuple[str, ...]) -> Place | None:
-        labels = [(i, label) for i, part in enumerate(parts) if (label := label_of(part)) is not None]
-        if not labels:
+        labels = {part: label for part in parts if (label := label_of(part)) is not None}
+        said = {part: label for part, label in labels.items() if not part.isdecimal()} or labels
+        if len(set(said.values())) != 1:
             return None
-        at, label = labels[-1]
-        others = [part for i, part in enumerate(parts) if i != at and part.lower() not in SPLITS]
+        others = [part for part in parts if part not in said and part.lower() not in SPLITS]
         generator = others.pop(generator_at) if others else default
-        return Place(label, generator, "/".join(others))
+        return Place(next(iter(said.values())), generator, "/".join(others))
 
     return read
 
@@ -72,10 +72,9 @@ class PathLayout:
                 path=path,
                 generator=place.generator if place.label == AI else "",
                 kind=place.kind if place.label == AI else (place.kind or place.generator),
-                split=own,
-                licence=self.about.licence,
             )
         for folder, count in sorted(unread.items()):
-            tell(Fault(folder, f"{count} pictures passed over: no folder on the way says real or AI"))
+            told = "no folder on the way says real or AI, or they contradict each other"
+            tell(Fault(folder, f"{count} pictures passed over: {told}"))
         for missing in sorted({0, 1} - seen):
             tell(Fault(str(self._root), f"no {'AI' if missing else 'real'} pictures; expected {self.about.layout}"))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filigrane.core.errors import MissingExtra, UnreadableInput
 from filigrane.eval.base import AI, About, Fault, Sample, Tell
-from filigrane.eval.benchmarks._files import SPLITS, files, label_of
+from filigrane.eval.benchmarks._files import SPLITS, files, label_of, within, word
 
 BATCH_ROWS = 32
 
@@ -38,13 +39,39 @@ class RowLayout:
         if not tables:
             tell(Fault(str(self._root), f"no Parquet file; expected {self.about.layout}"))
         for path in tables:
-            yield from rows(path, self._cells, split, self.about, tell)
+            yield from rows(path, within(self._root, path), self._cells, split, tell)
+
+    def count(self, split: str) -> int:
+        """How many rows there are."""
+        return count(files(self._root, ".parquet"), split)
 
 
-def rows(path: Path, cells: Cells, split: str, about: About, tell: Tell) -> Iterator[Sample]:
-    """The samples in the file ``path`` that belong to ``split``."""
+def count(tables: Iterable[Path], split: str) -> int:
+    """How many rows of ``split`` the files ``tables`` have, by their footers or headers; damaged ones count 0."""
+    pyarrow = _arrow()
+    total = 0
+    for path in tables:
+        with suppress(OSError, pyarrow.ArrowException):
+            total += _length(path) if _belongs(path, split) else 0
+    return total
+
+
+def _length(path: Path) -> int:
+    pyarrow = _arrow()
+    if path.suffix == ".parquet":
+        return int(pyarrow.parquet.read_metadata(path).num_rows)
+    with pyarrow.memory_map(str(path)) as source, pyarrow.ipc.open_stream(source) as stream:
+        return sum(batch.num_rows for batch in stream)
+
+
+def _belongs(path: Path, split: str) -> bool:
     own = split_of_file(path)
-    if split and own and own != split:
+    return not split or not own or own == split
+
+
+def rows(path: Path, name: str, cells: Cells, split: str, tell: Tell) -> Iterator[Sample]:
+    """The samples in the file ``path``, called ``name``, that belong to ``split``."""
+    if not _belongs(path, split):
         return
     told = 0
     for number, (row, names) in enumerate(_read(path, cells, tell)):
@@ -54,17 +81,14 @@ def rows(path: Path, cells: Cells, split: str, about: About, tell: Tell) -> Iter
             told += 1
             if told == 1:
                 what = "holds no picture" if data is None else "says neither real nor AI"
-                tell(Fault(f"{path.name} row {number}", f"{what}; further rows like it are passed over without a word"))
+                tell(Fault(f"{name} row {number}", f"{what}; further rows like it are passed over without a word"))
             continue
-        generator = _first(row, cells.generator)
         yield Sample(
-            id=f"{path.name}#{number}",
+            id=f"{name}#{number}",
             label=label,
             path=path,
-            generator=str(generator) if generator is not None and label == AI else "",
-            group=str(_first(row, cells.group) or ""),
-            split=own,
-            licence=about.licence,
+            generator=word(_first(row, cells.generator)) if label == AI else "",
+            group=word(_first(row, cells.group)),
             data=data,
         )
 
@@ -81,10 +105,7 @@ def split_of_file(path: Path) -> str:
 
 def _read(path: Path, cells: Cells, tell: Tell) -> Iterator[tuple[dict[str, Any], list[str]]]:
     """Rows as dictionaries of the wanted columns, with the names of the classes where the file states them."""
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise MissingExtra("Reading Parquet and Arrow", "evaluate") from error
+    pyarrow = _arrow()
     try:
         for batch, names in _batches(path, cells, tell):
             for row in batch.to_pylist():
@@ -93,10 +114,17 @@ def _read(path: Path, cells: Cells, tell: Tell) -> Iterator[tuple[dict[str, Any]
         raise UnreadableInput(f"{path} can't be read ({error}); fetch it again.") from error
 
 
-def _batches(path: Path, cells: Cells, tell: Tell) -> Iterator[tuple[Any, list[str]]]:
-    import pyarrow
-    import pyarrow.parquet
+def _arrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtra("Reading Parquet and Arrow", "evaluate") from error
+    return pyarrow
 
+
+def _batches(path: Path, cells: Cells, tell: Tell) -> Iterator[tuple[Any, list[str]]]:
+    pyarrow = _arrow()
     wanted = {*cells.image, *cells.label, *cells.generator, *cells.group}
     if path.suffix == ".parquet":
         with pyarrow.parquet.ParquetFile(path) as file:
@@ -145,4 +173,4 @@ def _bytes(cell: Any) -> bytes | None:
 def _label(cell: Any, names: list[str]) -> int | None:
     if isinstance(cell, int) and not isinstance(cell, bool) and 0 <= cell < len(names):
         return label_of(names[cell])
-    return None if cell is None else label_of(str(int(cell)) if isinstance(cell, (bool, float)) else str(cell))
+    return label_of(word(cell))

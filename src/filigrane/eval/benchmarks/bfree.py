@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from filigrane.eval.base import About
-from filigrane.eval.benchmarks._tables import Columns, CsvLayout
+from filigrane.eval.benchmarks._listed import ListLayout
+from filigrane.eval.benchmarks._tables import Columns, csv_layout
 
 ABOUT = About(
     title="B-Free viral images (Guillaro et al., CVPR 2025)",
@@ -15,6 +16,6 @@ ABOUT = About(
 )
 
 
-def build(root: Path = Path()) -> CsvLayout:
+def build(root: Path = Path()) -> ListLayout:
     """The benchmark at ``root``: a CSV file, or a folder that holds some."""
-    return CsvLayout("bfree", ABOUT, root, Columns(path="filename", label="label", group="source_id"))
+    return csv_layout("bfree", ABOUT, root, Columns(path="filename", label="label", group="source_id"))

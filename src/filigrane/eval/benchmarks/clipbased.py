@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from filigrane.eval.base import About
-from filigrane.eval.benchmarks._tables import Columns, CsvLayout
+from filigrane.eval.benchmarks._listed import ListLayout
+from filigrane.eval.benchmarks._tables import Columns, csv_layout
 
 ABOUT = About(
     title="ClipBased / GRIP lists (Cozzolino et al., 2024)",
@@ -15,6 +16,6 @@ ABOUT = About(
 )
 
 
-def build(root: Path = Path()) -> CsvLayout:
+def build(root: Path = Path()) -> ListLayout:
     """The benchmark at ``root``: a CSV file, or a folder that holds some."""
-    return CsvLayout("clipbased", ABOUT, root, Columns(path="filename", label="typ", typed=True))
+    return csv_layout("clipbased", ABOUT, root, Columns(path="filename", label="typ", typed=True))

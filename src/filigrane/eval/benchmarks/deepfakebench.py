@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from filigrane.eval.base import AI, REAL, About, Fault, Sample, Tell
-from filigrane.eval.benchmarks._files import files, label_of
+from filigrane.eval.base import AI, REAL, About, Fault, Tell
+from filigrane.eval.benchmarks._files import label_of
 from filigrane.eval.benchmarks._json import as_list, as_map, read_json
-from filigrane.eval.benchmarks._listed import Entry, resolve
+from filigrane.eval.benchmarks._listed import Entry, ListLayout, Lists
 
 ABOUT = About(
     title="DeepfakeBench (Yan et al., NeurIPS 2023) and DF40 (Yan et al., NeurIPS 2024)",
@@ -19,27 +19,12 @@ ABOUT = About(
 )
 
 
-class DeepfakeBench:
-    """The lists in ``dataset_json`` under ``root``; frames lie under ``root``, frames of a video belong together."""
-
-    name = "deepfakebench"
-    about = ABOUT
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def samples(self, split: str, tell: Tell) -> Iterator[Sample]:
-        """The frames of ``split``; missing ones are told."""
-        lists = files(self._root, ".json")
-        if not lists:
-            tell(Fault(str(self._root), f"no JSON file; expected {ABOUT.layout}"))
-        for path in lists:
-            base = path.parent.parent if path.parent.name == "dataset_json" else path.parent
-            yield from resolve(_entries(as_map(read_json(path))), base, split, ABOUT, tell)
-
-
-def _entries(content: dict[str, Any]) -> Iterator[Entry]:
-    for name, labels in content.items():
+def _read(path: Path, tell: Tell) -> Iterator[Entry]:
+    """The frames that a list names; those of a video belong together."""
+    content = read_json(path)
+    if not as_map(content):
+        tell(Fault(path.name, "passed over: it is no object of data sets"))
+    for name, labels in as_map(content).items():
         for word, splits in as_map(labels).items():
             for split, videos in as_map(splits).items():
                 for video, entry, compression in _videos(as_map(videos)):
@@ -69,6 +54,10 @@ def _label(own: str, word: str) -> int | None:
     return AI if word else None
 
 
-def build(root: Path = Path()) -> DeepfakeBench:
+def _base(path: Path) -> Path:
+    return path.parent.parent if path.parent.name == "dataset_json" else path.parent
+
+
+def build(root: Path = Path()) -> ListLayout:
     """The benchmark at ``root``, the folder that holds ``dataset_json`` and the frames."""
-    return DeepfakeBench(root)
+    return ListLayout("deepfakebench", ABOUT, root, Lists((".json",), _read, _base))

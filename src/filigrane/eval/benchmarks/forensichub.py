@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from filigrane.eval.base import About, Fault, Sample, Tell
-from filigrane.eval.benchmarks._files import files, label_of
+from filigrane.eval.base import About, Fault, Tell
+from filigrane.eval.benchmarks._files import label_of, word
 from filigrane.eval.benchmarks._json import as_list, as_map, read_json
-from filigrane.eval.benchmarks._listed import Entry, resolve
+from filigrane.eval.benchmarks._listed import Entry, ListLayout, Lists
 
 ABOUT = About(
     title="ForensicHub lists (Du et al., 2025)",
@@ -18,35 +18,21 @@ ABOUT = About(
 )
 
 
-class ForensicHub:
-    """The lists at or under ``root``."""
-
-    name = "forensichub"
-    about = ABOUT
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def samples(self, split: str, tell: Tell) -> Iterator[Sample]:
-        """The samples; lists name no split."""
-        lists = files(self._root, ".json")
-        if not lists:
-            tell(Fault(str(self._root), f"no JSON file; expected {ABOUT.layout}"))
-        for path in lists:
-            entries = as_list(read_json(path))
-            if not entries:
-                tell(Fault(path.name, "passed over: it is no array of entries"))
-            yield from resolve(map(_entry, entries), path.parent, split, ABOUT, tell)
+def _read(path: Path, tell: Tell) -> Iterator[Entry]:
+    entries = as_list(read_json(path))
+    if not entries:
+        tell(Fault(path.name, "passed over: it is no array of entries"))
+    yield from map(_entry, entries)
 
 
 def _entry(value: object) -> Entry:
     item = as_map(value)
-    written = str(item.get("path", ""))
+    written = word(item.get("path"))
     folders = written.replace("\\", "/").split("/")[:-1]
     names = [name for name in folders if name and label_of(name) is None]
-    return Entry(written, label_of(str(item.get("label", ""))), generator=names[-1] if names else "")
+    return Entry(written, label_of(word(item.get("label"))), generator=names[-1] if names else "")
 
 
-def build(root: Path = Path()) -> ForensicHub:
-    """The benchmark at ``root``: a JSON file, or a folder that holds some."""
-    return ForensicHub(root)
+def build(root: Path = Path()) -> ListLayout:
+    """The benchmark at ``root``: a JSON file, or a folder that holds some; lists name no split."""
+    return ListLayout("forensichub", ABOUT, root, Lists((".json",), _read))

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from filigrane.core.errors import UnreadableInput
 from filigrane.eval.base import About, Sample, Tell
-from filigrane.eval.benchmarks._files import files, label_of, split_of
+from filigrane.eval.benchmarks._files import files, label_of, split_of, within, word
 from filigrane.eval.benchmarks._json import as_map
-from filigrane.eval.benchmarks._listed import Entry, resolve
+from filigrane.eval.benchmarks._listed import Entry, ListLayout, Lists
 from filigrane.eval.benchmarks._paths import PathLayout, by_alias
-from filigrane.eval.benchmarks._rows import Cells, rows
+from filigrane.eval.benchmarks._rows import Cells, count, rows
 
 ABOUT = About(
     title="Hugging Face datasets folder",
@@ -41,20 +41,25 @@ class HuggingFace:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._listed = ListLayout(self.name, ABOUT, root, _LISTS)
+        self._in_folders = PathLayout(self.name, ABOUT, root, by_alias())
 
     def samples(self, split: str, tell: Tell) -> Iterator[Sample]:
         """The samples of ``split``; what form was found is not told, what is wrong with it is."""
-        if tables := files(self._root, ".parquet", ".arrow"):
+        if tables := files(self._root, *_TABLES):
             for path in tables:
-                yield from rows(path, _CELLS, split, ABOUT, tell)
-        elif lists := files(self._root, "metadata.csv", "metadata.jsonl"):
-            for path in lists:
-                yield from resolve(_entries(path), path.parent, split, ABOUT, tell)
+                yield from rows(path, within(self._root, path), _CELLS, split, tell)
         else:
-            yield from PathLayout(self.name, ABOUT, self._root, by_alias()).samples(split, tell)
+            listed = bool(files(self._root, *_LISTS.endings))
+            yield from (self._listed if listed else self._in_folders).samples(split, tell)
+
+    def count(self, split: str) -> int | None:
+        """How many rows the tables have; None where there are pictures in folders."""
+        tables = files(self._root, *_TABLES)
+        return count(tables, split) if tables else None
 
 
-def _entries(path: Path) -> Iterator[Entry]:
+def _entries(path: Path, tell: Tell) -> Iterator[Entry]:
     for row in _rows(path):
         written = next((row[name] for name in _PATH_COLUMNS if row.get(name)), "")
         found = {name: next((row[key] for key in keys if row.get(key)), "") for name, keys in _meanings().items()}
@@ -73,9 +78,13 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
                 yield from csv.DictReader(lines)
             else:
                 for line in lines:
-                    yield {key: str(value) for key, value in as_map(json.loads(line)).items()}
+                    yield {key: word(value) for key, value in as_map(json.loads(line)).items()}
     except (OSError, ValueError, csv.Error, RecursionError) as error:
         raise UnreadableInput(f"{path} can't be read ({error}).") from error
+
+
+_TABLES = (".parquet", ".arrow")
+_LISTS = Lists(("metadata.csv", "metadata.jsonl"), _entries)
 
 
 def build(root: Path = Path()) -> HuggingFace:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from filigrane.eval.base import About
-from filigrane.eval.benchmarks._tables import Columns, CsvLayout
+from filigrane.eval.benchmarks._listed import ListLayout
+from filigrane.eval.benchmarks._tables import Columns, csv_layout
 
 ABOUT = About(
     title="SPAI lists (Karageorgiou et al., CVPR 2025)",
@@ -15,6 +16,6 @@ ABOUT = About(
 )
 
 
-def build(root: Path = Path()) -> CsvLayout:
+def build(root: Path = Path()) -> ListLayout:
     """The benchmark at ``root``: a CSV file, or a folder that holds some."""
-    return CsvLayout("spai", ABOUT, root, Columns(path="image", label="class", split="split"))
+    return csv_layout("spai", ABOUT, root, Columns(path="image", label="class", split="split"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filigrane.core.errors import UnreadableInput
 from filigrane.eval.base import AI, About, Fault, Sample, Tell
-from filigrane.eval.benchmarks._files import files, is_picture, label_of
+from filigrane.eval.benchmarks._files import files, is_picture, label_of, within, word
 from filigrane.eval.benchmarks._json import as_map
 from filigrane.eval.benchmarks._rows import split_of_file
 
@@ -49,13 +49,13 @@ class WebDataset:
         for shard in shards:
             own = split_of_file(shard)
             if not split or not own or own == split:
-                yield from _described(shard, own, tell)
+                yield from _described(shard, within(self._root, shard), tell)
 
     def _listed(self, manifest: Path, split: str, tell: Tell) -> Iterator[Sample]:
         shards: dict[str, dict[str, Place]] = {}
         try:
             with manifest.open(encoding="utf-8-sig", newline="") as lines:
-                for row in csv.DictReader(lines):
+                for row in csv.DictReader(lines, restval=""):
                     if split and row.get("split", split) != split:
                         continue
                     path = self._root / Path(row["shard"]).name
@@ -67,23 +67,14 @@ class WebDataset:
                         why = "the shard has no such file" if place is None else "the label says neither real nor AI"
                         tell(Fault(f"{path.name}!{row['file']}", why))
                     elif place is not None:
-                        yield _sample(row, path, place, label)
+                        yield _sample(row, f"{path.name}!{row['file']}", path, place, label)
         except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
             raise UnreadableInput(f"{manifest} can't be read ({error!r}); expected {ABOUT.layout}.") from error
 
 
-def _sample(row: dict[str, str], shard: Path, place: Place, label: int) -> Sample:
-    return Sample(
-        id=f"{shard.name}!{row['file']}",
-        label=label,
-        path=shard,
-        generator=row.get("source", "") if label == AI else "",
-        kind=row.get("kind", ""),
-        group=row.get("group", ""),
-        split=row.get("split", ""),
-        licence=row.get("licence", ""),
-        span=place,
-    )
+def _sample(row: dict[str, str], name: str, shard: Path, place: Place, label: int) -> Sample:
+    generator = row.get("source", "") if label == AI else ""
+    return Sample(name, label, shard, generator, row.get("kind", ""), row.get("group", ""), span=place)
 
 
 def _places(shard: Path, tell: Tell) -> dict[str, Place]:
@@ -100,7 +91,7 @@ def _places(shard: Path, tell: Tell) -> dict[str, Place]:
         raise UnreadableInput(f"{shard} is no plain tar file ({error}); unpack compressed ones.") from error
 
 
-def _described(shard: Path, split: str, tell: Tell) -> Iterator[Sample]:
+def _described(shard: Path, shard_name: str, tell: Tell) -> Iterator[Sample]:
     """The pictures of a shard whose neighbours ``<key>.json`` or ``<key>.cls`` say what they are."""
     places = _places(shard, tell)
     unlabelled = 0
@@ -112,9 +103,9 @@ def _described(shard: Path, split: str, tell: Tell) -> Iterator[Sample]:
         if label is None:
             unlabelled += 1
             continue
-        yield _sample({**note, "file": name, "split": split}, shard, place, label)
+        yield _sample(note, f"{shard_name}!{name}", shard, place, label)
     if unlabelled:
-        tell(Fault(shard.name, f"{unlabelled} pictures passed over: no .json or .cls beside them says real or AI"))
+        tell(Fault(shard_name, f"{unlabelled} pictures passed over: no .json or .cls beside them says real or AI"))
 
 
 def _note(shard: Path, places: dict[str, Place], key: str) -> dict[str, str]:
@@ -128,7 +119,7 @@ def _note(shard: Path, places: dict[str, Place], key: str) -> dict[str, str]:
         if ending == ".cls":
             return {"label": text}
         try:
-            note = {name: str(value) for name, value in as_map(json.loads(text)).items()}
+            note = {name: word(value) for name, value in as_map(json.loads(text)).items()}
         except (ValueError, RecursionError):
             continue
         return {**note, "source": note.get("source") or note.get("generator", "")}

@@ -15,7 +15,7 @@ from filigrane.core.errors import UnreadableInput, UsageError
 from filigrane.core.image import encode
 from filigrane.core.values import Pixels
 from filigrane.eval.base import SCALES
-from filigrane.eval.metrics import Float
+from filigrane.eval.metrics import Float, logit
 
 
 def png(pixels: Pixels) -> bytes:
@@ -23,11 +23,21 @@ def png(pixels: Pixels) -> bytes:
     return encode(pixels, "png")
 
 
+def choice(name: str, value: str, known: Sequence[str]) -> str:
+    """The ``value`` of the option ``name`` itself; raises UsageError where it is not ``known``."""
+    if value not in known:
+        raise UsageError(f"{value!r} is no {name}; choose one of {', '.join(known)}.")
+    return value
+
+
 def scale_of(name: str) -> str:
     """The scale itself; raises UsageError where it is none."""
-    if name not in SCALES:
-        raise UsageError(f"{name!r} is no scale of scores; choose one of {', '.join(SCALES)}.")
-    return name
+    return choice("scale", name, SCALES)
+
+
+def cropped(fit: str) -> bool:
+    """Whether ``fit`` says that pictures are cropped rather than resized; raises UsageError where it says neither."""
+    return choice("fit", fit, ("crop", "resize")) == "crop"
 
 
 def middle_of(scale: str) -> float | None:
@@ -68,6 +78,10 @@ class Feed:
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
+    def __post_init__(self) -> None:
+        if self.size_px < 1:
+            raise UsageError(f"A network can't be fed squares of {self.size_px} pixels; give a side above zero.")
+
     def batch(self, pictures: Sequence[Pixels]) -> NDArray[np.float32]:
         """The input, float32 (N, 3, size_px, size_px), normalised."""
         squares = np.stack([self._square(picture) for picture in pictures]).astype(np.float32) / 255
@@ -92,13 +106,27 @@ class Feed:
 def llr_of(outputs: NDArray[np.float32], ai: int) -> Float:
     """Nats for AI from the outputs of a network: one logit (N,) or (N, 1), or the logits of classes (N, C).
 
-    ``ai`` is the class that means AI; against it stand all the others together.
+    ``ai`` is the class that means AI; against it stand all the others together. Raises UsageError where there is none.
     """
     logits = outputs.astype(np.float64).reshape(len(outputs), -1)
+    _check_class(ai, logits.shape[1])
     if logits.shape[1] == 1:
         return np.asarray(logits[:, 0] if ai else -logits[:, 0])
-    if not 0 <= ai < logits.shape[1]:
-        raise UsageError(f"The network has {logits.shape[1]} classes; ai={ai} is none of them.")
     others = np.delete(logits, ai, axis=1)
     top = others.max(axis=1, keepdims=True)
     return np.asarray(logits[:, ai] - top[:, 0] - np.log(np.exp(others - top).sum(axis=1)))
+
+
+def llr_of_probabilities(outputs: NDArray[np.float32], ai: int) -> Float:
+    """The same from probabilities: one (N,) or (N, 1), that of class 1, or those of classes (N, C)."""
+    chances = outputs.astype(np.float64).reshape(len(outputs), -1)
+    _check_class(ai, chances.shape[1])
+    if chances.shape[1] == 1:
+        return logit(chances[:, 0] if ai else 1 - chances[:, 0])
+    return logit(chances[:, ai])
+
+
+def _check_class(ai: int, outputs: int) -> None:
+    classes = max(2, outputs)
+    if not 0 <= ai < classes:
+        raise UsageError(f"The network has {classes} classes; ai={ai} is none of them.")

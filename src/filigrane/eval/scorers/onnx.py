@@ -9,8 +9,8 @@ from typing import Any
 
 from filigrane.core.errors import MissingExtra, UnreadableInput
 from filigrane.core.values import Pixels
-from filigrane.eval.metrics import Float, logit
-from filigrane.eval.scorers._shared import Feed, hash_of, llr_of
+from filigrane.eval.metrics import Float
+from filigrane.eval.scorers._shared import Feed, choice, cropped, hash_of, llr_of, llr_of_probabilities
 
 
 class Onnx:
@@ -19,13 +19,15 @@ class Onnx:
     scale = "llr"
     threshold: float | None = 0.0
 
-    def __init__(self, path: Path, feed: Feed | None, *, ai: int = 1, probabilities: bool = False) -> None:
-        """``feed`` None takes the side that the file states, or 224; ``ai`` is the class that means AI."""
+    def __init__(
+        self, path: Path, *, size_px: int | None = None, crop: bool = True, ai: int = 1, probabilities: bool = False
+    ) -> None:
+        """``size_px`` None takes the side that the file states, or 224; ``ai`` is the class that means AI."""
         try:
             onnxruntime: Any = import_module("onnxruntime")
         except ImportError as error:
             raise MissingExtra("ONNX networks", "evaluate") from error
-        self.hash = hash_of("onnx", repr((feed, ai, probabilities)), path)
+        self.hash = hash_of("onnx", repr((size_px, crop, ai, probabilities)), path)
         self.name = f"onnx {path.name}"
         try:
             self._session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -33,8 +35,9 @@ class Onnx:
             raise UnreadableInput(f"{path} is not a network that onnxruntime can run ({error}).") from error
         self._input = self._session.get_inputs()[0]
         side = self._input.shape[-1] if len(self._input.shape) == 4 else None
-        self._feed = feed if feed is not None else Feed(side if isinstance(side, int) else 224)
-        self._ai, self._probabilities = ai, probabilities
+        stated = side if isinstance(side, int) else 224
+        self._feed = Feed(stated if size_px is None else size_px, crop=crop)
+        self._ai, self._llr = ai, llr_of_probabilities if probabilities else llr_of
 
     def score(self, pictures: Sequence[Pixels]) -> Float:
         """Nats for each picture."""
@@ -42,13 +45,11 @@ class Onnx:
             outputs = self._session.run(None, {self._input.name: self._feed.batch(pictures)})[0]
         except Exception as error:  # the runtime has no common base of its errors
             raise UnreadableInput(f"{self.name} failed on a batch of {len(pictures)} ({error}).") from error
-        if not self._probabilities:
-            return llr_of(outputs, self._ai)
-        columns = outputs.reshape(len(pictures), -1)
-        return logit(columns[:, self._ai] if columns.shape[1] > 1 else columns[:, 0])
+        return self._llr(outputs, self._ai)
 
 
 def build(target: str, *, size_px: str = "", fit: str = "crop", ai: str = "1", output: str = "logit") -> Onnx:
     """The network in the file ``target``; ``fit`` is crop or resize, ``output`` is logit or probability."""
-    feed = Feed(int(size_px), crop=fit == "crop") if size_px else None
-    return Onnx(Path(target), feed, ai=int(ai), probabilities=output == "probability")
+    size, crop = int(size_px) if size_px else None, cropped(fit)
+    probabilities = choice("output", output, ("logit", "probability")) == "probability"
+    return Onnx(Path(target), size_px=size, crop=crop, ai=int(ai), probabilities=probabilities)

@@ -9,7 +9,7 @@ from typing import Any
 from filigrane.core.errors import MissingExtra, UnreadableInput, UsageError
 from filigrane.core.values import Pixels
 from filigrane.eval.metrics import Float
-from filigrane.eval.scorers._shared import Feed, hash_of, llr_of
+from filigrane.eval.scorers._shared import Feed, cropped, hash_of, llr_of
 
 
 class Timm:
@@ -52,4 +52,4 @@ def build(target: str, *, size_px: str = "224", fit: str = "crop", classes: str 
     architecture, _, path = target.partition("@")
     if not path:
         raise UsageError(f"timm:{target} names no weights; write timm:<architecture>@<file.safetensors>.")
-    return Timm(architecture, Path(path), Feed(int(size_px), crop=fit == "crop"), classes=int(classes), ai=int(ai))
+    return Timm(architecture, Path(path), Feed(int(size_px), crop=cropped(fit)), classes=int(classes), ai=int(ai))

@@ -14,6 +14,7 @@ class Contrast:
     name = "contrast"
     unit = "relative change"
     strengths = (0.3, -0.3)
+    bounds = (-1.0, 4.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """As image editors do, clipped to 0-255."""

@@ -14,6 +14,7 @@ class Crop:
     name = "crop"
     unit = "share of each side kept"
     strengths = (0.9, 0.75, 0.5)
+    bounds = (0.05, 1.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """The middle of the picture."""

@@ -13,6 +13,7 @@ class Flip:
     name = "flip"
     unit = "1 left to right, 2 top to bottom"
     strengths = (1.0,)
+    bounds = (1.0, 2.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """Exact."""

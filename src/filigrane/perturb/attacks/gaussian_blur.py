@@ -14,6 +14,7 @@ class GaussianBlur:
     name = "gaussian_blur"
     unit = "sigma in pixels"
     strengths = (1.0, 2.0)
+    bounds = (0.1, 50.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """A Gaussian of standard deviation ``strength``."""

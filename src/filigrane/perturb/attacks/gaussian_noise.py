@@ -13,6 +13,7 @@ class GaussianNoise:
     name = "gaussian_noise"
     unit = "sigma in grey levels"
     strengths = (5.0, 10.0)
+    bounds = (0.0, 128.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """White noise in each channel, drawn from ``rng``, rounded and clipped."""

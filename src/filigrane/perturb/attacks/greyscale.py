@@ -14,6 +14,7 @@ class Greyscale:
     name = "greyscale"
     unit = "share of the colour taken away"
     strengths = (1.0,)
+    bounds = (0.0, 1.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """Luma (Rec. 601) in all three channels, mixed with the colour that stays."""

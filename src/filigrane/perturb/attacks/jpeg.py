@@ -14,6 +14,7 @@ class Jpeg:
     name = "jpeg"
     unit = "quality (1-100)"
     strengths = (90.0, 75.0, 50.0, 30.0)
+    bounds = (1.0, 100.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """Written and read once, with 4:2:0 chroma as the encoder does by default."""

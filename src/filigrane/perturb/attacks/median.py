@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from filigrane.core.errors import UsageError
 from filigrane.core.values import Pixels
 
 
@@ -14,9 +15,12 @@ class Median:
     name = "median"
     unit = "window in pixels (odd)"
     strengths = (3.0,)
+    bounds = (1.0, 99.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
-        """The median of each channel in a square window."""
+        """The median of each channel in a square window; raises UsageError for an even one."""
+        if round(strength) % 2 == 0:
+            raise UsageError(f"A median needs a window of an odd number of pixels, not {strength:g}.")
         return np.asarray(cv2.medianBlur(pixels, round(strength)), np.uint8)
 
 

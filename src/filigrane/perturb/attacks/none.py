@@ -13,6 +13,7 @@ class Nothing:
     name = "none"
     unit = "nothing"
     strengths = (0.0,)
+    bounds = (0.0, 0.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """The same picture."""

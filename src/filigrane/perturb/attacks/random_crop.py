@@ -14,6 +14,7 @@ class RandomCrop:
     name = "random_crop"
     unit = "share of each side kept"
     strengths = (0.75,)
+    bounds = (0.05, 1.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """A window at a place drawn from ``rng``."""

@@ -33,6 +33,7 @@ class Regenerate:
     name = "regenerate"
     unit = "passes through the autoencoder"
     strengths = (1.0,)
+    bounds = (1.0, 20.0)
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -62,7 +63,13 @@ class Regenerate:
 
     @cached_property
     def _autoencoder(self) -> _Autoencoder:
-        return _Autoencoder(self._path if self._path is not None else _found())
+        folder = self._path or autoencoder()
+        if folder is None:
+            raise NotFound(
+                f"There is no autoencoder to regenerate with: put a 'vae' folder of diffusers, renamed {_PLACES[0]!r}, "
+                f"into one of {', '.join(map(str, folders()))}."
+            )
+        return _Autoencoder(folder)
 
 
 class _Autoencoder:
@@ -92,17 +99,10 @@ class _Autoencoder:
         return np.asarray(np.rint((drawn.numpy() + 1) * 127.5).clip(0, 255), np.uint8)
 
 
-def _found() -> Path:
-    """The user's own autoencoder, else that of the built-in generator."""
-    for place in _PLACES:
-        for folder in folders():
-            if (folder / place / "config.json").is_file():
-                return folder / place
-    searched = ", ".join(map(str, folders()))
-    raise NotFound(
-        f"There is no autoencoder to regenerate with: put a 'vae' folder of diffusers, renamed {_PLACES[0]!r}, into "
-        f"one of {searched}."
-    )
+def autoencoder() -> Path | None:
+    """The folder of the user's own autoencoder, else of that of the built-in generator, else None."""
+    places = (folder / place for place in _PLACES for folder in folders())
+    return next((place for place in places if (place / "config.json").is_file()), None)
 
 
 def _kind(folder: Path) -> str:

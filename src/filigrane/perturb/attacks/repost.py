@@ -14,6 +14,7 @@ class Repost:
     name = "repost"
     unit = "JPEG quality (1-100)"
     strengths = (60.0,)
+    bounds = (1.0, 100.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """The middle 90 % of each side, times 0.7, then JPEG."""

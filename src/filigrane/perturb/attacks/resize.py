@@ -14,6 +14,7 @@ class Resize:
     name = "resize"
     unit = "factor per side"
     strengths = (2.0, 0.75, 0.5)
+    bounds = (0.05, 4.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """Lanczos to the new size."""

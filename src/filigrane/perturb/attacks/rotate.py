@@ -14,6 +14,7 @@ class Rotate:
     name = "rotate"
     unit = "degrees anticlockwise"
     strengths = (2.0, 5.0, 90.0)
+    bounds = (-360.0, 360.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """Quarter turns exactly; other angles about the centre, bicubic, on the same canvas with black corners."""

@@ -14,6 +14,7 @@ class Saturation:
     name = "saturation"
     unit = "relative change"
     strengths = (0.5,)
+    bounds = (-1.0, 4.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """As image editors do, clipped to 0-255."""

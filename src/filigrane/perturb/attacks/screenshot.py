@@ -14,6 +14,7 @@ class Screenshot:
     name = "screenshot"
     unit = "factor per side"
     strengths = (0.8,)
+    bounds = (0.05, 4.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """Scaled, then JPEG 75."""

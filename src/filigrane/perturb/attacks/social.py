@@ -14,6 +14,7 @@ class Social:
     name = "social"
     unit = "long side in pixels at most"
     strengths = (1080.0,)
+    bounds = (16.0, 16384.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """Scaled down where larger, then JPEG 70."""

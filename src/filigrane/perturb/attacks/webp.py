@@ -14,6 +14,7 @@ class WebP:
     name = "webp"
     unit = "quality (1-100)"
     strengths = (75.0,)
+    bounds = (1.0, 100.0)
 
     def apply(self, pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         """Written and read once."""

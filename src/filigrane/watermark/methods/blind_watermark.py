@@ -12,8 +12,8 @@ import numpy as np
 
 from filigrane.core.errors import WatermarkError
 from filigrane.core.values import Pixels, Reading
-from filigrane.watermark.base import check_payload
-from filigrane.watermark.peers import from_bits, imported, to_bits
+from filigrane.watermark.base import check_payload, code_hash
+from filigrane.watermark.peers import from_bits, imported, release, to_bits
 
 PAYLOAD_BITS = 32
 _REFUSALS = (AssertionError, IndexError, ValueError)
@@ -26,12 +26,18 @@ class BlindWatermark:
     name = "blind_watermark"
     payload_bits = PAYLOAD_BITS
     can_embed = True
+    variants: tuple[str, ...] = ()
 
     def __init__(self, *, password: int) -> None:
         self._package = imported("blind_watermark", "blind-watermark", feature="The method blind_watermark")
         with contextlib.suppress(AttributeError):
             self._package.bw_notes.close()  # it would print a greeting
         self._password = password
+
+    @property
+    def hash(self) -> str:
+        """Of the code, the release of the package, and the options."""
+        return code_hash(release("blind-watermark"), str(self._password))
 
     def embed(self, pixels: Pixels, payload: int) -> Pixels:
         """The marked picture, same shape; raises WatermarkError where it is too small for the package."""

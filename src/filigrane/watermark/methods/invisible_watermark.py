@@ -10,8 +10,8 @@ import numpy as np
 
 from filigrane.core.errors import UsageError, WatermarkError
 from filigrane.core.values import Pixels, Reading
-from filigrane.watermark.base import check_payload
-from filigrane.watermark.peers import from_bits, imported, to_bits
+from filigrane.watermark.base import check_payload, code_hash
+from filigrane.watermark.peers import from_bits, imported, release, to_bits
 
 PAYLOAD_BITS = 32
 VARIANTS = ("dwtDct", "dwtDctSvd", "rivaGan")
@@ -24,6 +24,7 @@ class InvisibleWatermark:
     name = "invisible_watermark"
     payload_bits = PAYLOAD_BITS
     can_embed = True
+    variants: tuple[str, ...] = VARIANTS
 
     def __init__(self, *, variant: str) -> None:
         if variant not in VARIANTS:
@@ -32,6 +33,11 @@ class InvisibleWatermark:
         self._variant = variant
         if variant == "rivaGan":
             self._package.WatermarkEncoder.loadModel()
+
+    @property
+    def hash(self) -> str:
+        """Of the code, the release of the package, and the options."""
+        return code_hash(release("invisible-watermark"), self._variant)
 
     def embed(self, pixels: Pixels, payload: int) -> Pixels:
         """The marked picture; raises WatermarkError under 256 x 256 pixels, which the package refuses."""

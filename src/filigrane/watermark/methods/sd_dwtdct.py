@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from filigrane.core.errors import WatermarkError
 from filigrane.core.values import Pixels, Reading
+from filigrane.watermark.base import code_hash
 from filigrane.watermark.peers import from_bits, to_bits
 
 SD_BITS = tuple(to_bits(int.from_bytes(b"StableDiffusionV1", "big"), 136))
@@ -42,6 +43,12 @@ class StableDiffusionMark:
     name = "sd_dwtdct"
     payload_bits = 136
     can_embed = False
+    variants: tuple[str, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """Of the code, which is all there is."""
+        return code_hash()
 
     def embed(self, pixels: Pixels, payload: int) -> Pixels:
         """Always raises WatermarkError: this mark is read, never made."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from filigrane.core.errors import WatermarkError
 from filigrane.core.values import Pixels, Reading
-from filigrane.watermark.base import check_side
+from filigrane.watermark.base import check_side, code_hash
 from filigrane.watermark.demodulate import Folder, Grid, narrow
 from filigrane.watermark.frame import Frame, Plane, frame_of
 from filigrane.watermark.keys import KeyRing, ring
@@ -28,8 +28,6 @@ from filigrane.watermark.receiver import Receiver, installed
 
 MIN_SIDE_PX = 192
 """Shortest side of a picture that a mark is embedded in."""
-
-
 LEAST_PSNR_DB = 38.1
 """Below this no picture is changed, whatever that costs in robustness."""
 
@@ -80,12 +78,19 @@ class Spread:
     name = "spread"
     payload_bits = ID_BITS
     can_embed = True
+    variants: tuple[str, ...] = ()
 
     def __init__(self, keys: KeyRing, *, strength_db: float = 0.0, receiver: Receiver | None = None) -> None:
         secrets = [secret_of(key) for key in keys.keys]
         self._secret = secrets[0]
         self._reader = Reader(secrets, name=self.name, receiver=receiver)
         self._strength_db = strength_db
+        self._made_of = (*(secret.id for secret in secrets), str(strength_db), receiver.hash if receiver else "")
+
+    @property
+    def hash(self) -> str:
+        """Of the code, the names of the keys, the strength, and the weights of the receiver."""
+        return code_hash(*self._made_of)
 
     def embed(self, pixels: Pixels, payload: int) -> Pixels:
         """The marked picture, same shape, with the 60-bit ``payload``.

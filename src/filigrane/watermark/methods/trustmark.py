@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from filigrane.core.values import Pixels, Reading
-from filigrane.watermark.base import check_payload
-from filigrane.watermark.peers import from_bits, imported, to_bits
+from filigrane.watermark.base import check_payload, code_hash
+from filigrane.watermark.peers import from_bits, imported, release, to_bits
 
 PAYLOAD_BITS = 61
 _CODED_BITS = 96
@@ -34,11 +34,17 @@ class TrustMarkAdapter:
     name = "trustmark"
     payload_bits = PAYLOAD_BITS
     can_embed = True
+    variants: tuple[str, ...] = ()
 
     def __init__(self, *, variant: str) -> None:
         self._package = imported("trustmark", "trustmark", feature="The TrustMark method")
         self._variant = variant
         self._model: Any = None
+
+    @property
+    def hash(self) -> str:
+        """Of the code, the release of the package, and the options."""
+        return code_hash(release("trustmark"), self._variant)
 
     def embed(self, pixels: Pixels, payload: int) -> Pixels:
         """The marked picture; raises UsageError for a payload of more than 61 bits."""
