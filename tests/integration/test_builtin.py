@@ -10,6 +10,7 @@ from filigrane.app.models import show_model, verify_models
 from filigrane.core.errors import NotFound, UnreadableInput
 from filigrane.generator.base import Recipe
 from filigrane.generator.models import builtin
+from filigrane.generator.train.vocabulary import known_nouns
 
 MAX_BYTES = 30 * 10**6
 
@@ -26,6 +27,7 @@ def test_the_card_names_sources_licences_and_every_weight_file(weights: Path) ->
     card = builtin.verify(weights)
     assert card.licence and all("(" in source for source in card.trained_on)
     assert {"apple", "t-shirt", "sunflower", "rocket"} <= {noun for nouns in card.knows.values() for noun in nouns}
+    assert {(kind, noun) for kind, known in card.knows.items() for noun in known} == known_nouns()
     assert len(card.sha256) == 4
     assert sum((weights / name).stat().st_size for name in card.sha256) <= MAX_BYTES
 

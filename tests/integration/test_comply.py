@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from filigrane.app.comply import Complied, examine, exit_code, to_html, to_json
 from filigrane.app.comply_rules import PROFILES, State
 from filigrane.app.keys import init_keys
 from filigrane.app.mark_job import Facts, MarkJob, run
-from filigrane.cli.comply import register
+from filigrane.cli.comply import comply, register
 from filigrane.core.errors import UsageError
 from filigrane.core.settings import Settings, load
 from filigrane.core.values import Pixels
@@ -70,11 +72,17 @@ def test_the_two_layers_of_the_european_code_are_told_apart(files: Path, setting
 
 
 def test_a_changed_byte_is_no_signed_metadata(files: Path, settings: Settings) -> None:
-    data = bytearray((files / "marked.png").read_bytes())
-    data[data.index(b"IDAT") + 2000] ^= 1
-    (files / "marked.png").write_bytes(data)
-    (item,) = examine([str(files / "marked.png")], "eu-ai-act", settings)
-    assert item.error or "signed metadata" in item.missing
+    Image.open(files / "stripped.png").save(files / "plain.jpg", quality=90)
+    facts = Facts("Hills", SourceType.TRAINED_ALGORITHMIC_MEDIA, "Test house", "Brush", "2.1")
+    (marked,) = run(MarkJob((str(files / "plain.jpg"),), files / "marked.jpg", facts), settings)
+    assert not marked.error
+    assert states(files / "marked.jpg", "eu-ai-act", settings)["signed metadata"][0] is State.FOUND
+    data = bytearray((files / "marked.jpg").read_bytes())
+    at = next(at for at in range(len(data) - 200, 0, -1) if 0 < data[at] < 0xF0 and data[at - 1] != 0xFF)
+    data[at] ^= 1
+    (files / "marked.jpg").write_bytes(data)
+    found = states(files / "marked.jpg", "eu-ai-act", settings)
+    assert found["signed metadata"][0] is State.MISSING and "does not hold" in found["signed metadata"][1]
 
 
 def test_the_chinese_label_is_read_field_by_field(files: Path, settings: Settings) -> None:
@@ -123,3 +131,20 @@ def test_the_command_writes_every_form(format: str, files: Path, tmp_path: Path)
     assert printed.exit_code == 0 and "Implicit label" in printed.stdout
     written = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "report")])
     assert written.exit_code == 0 and "Implicit label" in (tmp_path / "report").read_text(encoding="utf-8")
+
+
+def test_colours_go_to_a_terminal_and_never_into_a_file(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for output in (None, tmp_path / "report"):
+        monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+        with pytest.raises(typer.Exit):
+            comply([str(files / "marked.png")], "tc260", output=output)
+        written = output.read_text(encoding="utf-8") if output is not None else terminal.getvalue()
+        assert "Implicit label" in written and ("\x1b" in written) == (output is None)

@@ -59,4 +59,6 @@ def test_a_folder_with_files_of_others_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="files of yours"):
         next(tour(tmp_path))
     assert main(["demo", "-o", str(tmp_path)]) == UsageError.exit_code
+    with pytest.raises(UsageError, match="can't be a folder"):
+        next(tour(tmp_path / "mine.txt"))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

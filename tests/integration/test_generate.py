@@ -94,7 +94,8 @@ def test_every_kind_of_pipeline_gives_a_marked_signed_registered_picture(
     (record,) = issued(settings)
     assert record.id == made.mark and record.provider == "Test house"
     assert record.system == kind and record.system_version and record.created_at
-    assert (made.latent is None) == bool(made.latent_problem)
+    assert made.latent is None and "2 steps hardly use the noise" in made.latent_problem
+    assert ALGORITHM not in dict(manifest.soft_bindings)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -156,6 +157,42 @@ def test_a_recipe_makes_the_same_picture_and_tells_where_it_can_not(
         list(other.make(replace(again, output=tmp_path / "c.png")))
 
 
+def test_a_recipe_is_not_mixed_with_other_options_or_pictures(
+    models: dict[str, Path], settings: Settings, order: Order, start: Path, tmp_path: Path
+) -> None:
+    with studio(settings, models["StableDiffusion"]) as open_studio:
+        (made,) = open_studio.make(replace(order, start=start, strength=1.0))
+        assert json.loads(made.recipe.read_text())["runs_on"] in ("cpu float32", "cuda float16")
+        again = Order(order.prompt, tmp_path / "again.png", start=start, again=made.recipe)
+        for change in ({"seed": 3}, {"steps": 2}, {"guidance": 0.0}, {"width_px": 8}, {"scheduler": "ddim"}):
+            with pytest.raises(UsageError, match="leave them out"):
+                list(open_studio.make(replace(again, **change)))
+        for other in (None, made.path):
+            with pytest.raises(UsageError, match="--init-image; give the same"):
+                list(open_studio.make(replace(again, start=other)))
+        with pytest.raises(UsageError, match="began with none as --mask"):
+            list(open_studio.make(replace(again, mask=start)))
+        (same,) = open_studio.make(again)
+    told = [json.loads(item.recipe.read_text()) for item in (made, same)]
+    assert told[0]["pixels_sha256"] == told[1]["pixels_sha256"]
+
+
+def test_another_picture_of_the_same_words_and_seed_has_another_number_in_its_noise(
+    models: dict[str, Path], settings: Settings, order: Order, tmp_path: Path
+) -> None:
+    def number(change: dict[str, Any], **choice: Any) -> int:
+        with studio(settings, models["StableDiffusion"], **choice) as it:
+            return it._numbers(it._recipe(replace(order, **change), 3, None), None)[0].number
+
+    lora = write_lora(models["StableDiffusion"], tmp_path / "ink.safetensors")
+    changes: tuple[dict[str, Any], ...] = (
+        *({}, {"prompt": "a pear"}, {"negative": "blue"}, {"guidance": 1.0}, {"steps": 3}, {"scheduler": "ddim"}),
+        *({"width_px": SIDE_PX + 8}, {"height_px": SIDE_PX + 8}),
+    )
+    numbers = {number(change) for change in changes} | {number({}, loras=((lora, how),)) for how in (0.5, 1.0)}
+    assert len(numbers) == len(changes) + 2 and number({}) in numbers
+
+
 def test_several_pictures_count_their_seeds_up_and_differ(
     models: dict[str, Path], settings: Settings, order: Order, tmp_path: Path
 ) -> None:
@@ -211,6 +248,19 @@ def test_what_the_guard_refuses_is_never_sampled_and_leaves_a_line(
     assert not order.output.exists()
 
 
+def test_a_rule_that_warns_is_told_with_the_picture_and_its_reason_kept(
+    models: dict[str, Path], settings: Settings, order: Order, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("categories: {rivals: {action: warn, reason: not ours, rules: {named: {terms: [apple]}}}}\n")
+    choice = ModelChoice(str(models["StableDiffusion"]))
+    with Studio.open(settings, choice, Gate.open(settings, policy=own)) as open_studio:
+        (made,) = open_studio.make(order)
+    assert "The guard warns: not ours (category rivals, rule named)." in made.warnings
+    line = json.loads((settings.home / AUDIT_FILE).read_text().splitlines()[-1])
+    assert line["matches"] == [{"category": "rivals", "rule": "named", "reason": "not ours"}]
+
+
 def test_a_picture_check_that_refuses_keeps_the_picture_back(
     models: dict[str, Path], settings: Settings, order: Order
 ) -> None:
@@ -259,6 +309,39 @@ def test_a_failed_self_check_revokes_the_mark_and_leaves_no_file(
     (record,) = issued(settings)
     assert record.revoked is not None and "never handed over" in record.revoked.reason
     assert [path.name for path in order.output.parent.iterdir()] == ["home"]
+
+
+def test_a_mark_whose_file_could_not_be_placed_is_revoked_and_its_file_removed(
+    models: dict[str, Path], settings: Settings, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(part: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("filigrane.app.mark.place", fail)
+    with studio(settings, models["StableDiffusion"]) as open_studio, pytest.raises(UsageError, match="No space"):
+        list(open_studio.make(order))
+    (record,) = issued(settings)
+    assert record.revoked is not None and "never handed over" in record.revoked.reason
+    assert [path.name for path in order.output.parent.iterdir()] == ["home"]
+
+
+@pytest.mark.parametrize("taken", ["apple.png", "apple.png.recipe.json"])
+def test_whoever_came_first_keeps_picture_and_recipe(
+    taken: str, models: dict[str, Path], settings: Settings, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, folder = Marker.mark, order.output.parent
+
+    def race(self: Marker, draft: Any, target: Path) -> Any:
+        (folder / taken).write_bytes(b"the winner's")
+        return real(self, draft, target)
+
+    monkeypatch.setattr(Marker, "mark", race)
+    with studio(settings, models["StableDiffusion"]) as open_studio, pytest.raises(UsageError, match="meanwhile"):
+        list(open_studio.make(order))
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["home", taken])
+    assert (folder / taken).read_bytes() == b"the winner's"
+    (record,) = issued(settings)
+    assert record.revoked is not None
 
 
 def test_the_stripped_picture_leads_back_to_its_manifest(

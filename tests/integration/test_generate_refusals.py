@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from filigrane.app.generate import Studio, ensure_keys
 from filigrane.app.generate_guard import Gate
@@ -16,6 +17,7 @@ from filigrane.app.order import Order
 from filigrane.core.errors import FiligraneError, NotFound, UsageError
 from filigrane.core.settings import Settings
 from filigrane.core.settings import load as load_settings
+from filigrane.core.values import Pixels
 
 pytest.importorskip("diffusers")
 
@@ -105,6 +107,7 @@ def test_a_checkpoint_that_is_none_gives_one_sentence(
         ({"width_px": 5000}, "4096"),
         ({"steps": 0}, "steps"),
         ({"seed": -1}, "seed"),
+        ({"guidance": float("nan")}, "guidance"),
         ({"scheduler": "magic"}, "ddim"),
         ({"scheduler": "flow-euler"}, "ddim"),
         ({"count": 0}, "1 to 100"),
@@ -122,6 +125,26 @@ def test_orders_that_can_not_be_met_say_why(
         list(open_studio.make(replace(order, **change)))
 
 
+@pytest.mark.parametrize("strength", [0.0, 0.1, 1.5, float("nan"), float("inf")])
+def test_a_strength_that_is_none_says_what_one_is(
+    strength: float, model: Path, settings: Settings, order: Order, scene: Pixels, tmp_path: Path
+) -> None:
+    Image.fromarray(scene).save(tmp_path / "start.png")
+    with studio(settings, model) as open_studio, pytest.raises(UsageError, match="strength"):
+        list(open_studio.make(replace(order, start=tmp_path / "start.png", strength=strength)))
+
+
+def test_a_device_that_fails_is_one_sentence(
+    model: Path, settings: Settings, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such\ndevice")
+
+    monkeypatch.setattr("diffusers.StableDiffusionPipeline.to", fail)
+    with studio(settings, model) as open_studio, pytest.raises(FiligraneError, match="no such device"):
+        list(open_studio.make(order))
+
+
 def test_a_lora_that_does_not_fit_or_is_pickled_is_refused(
     model: Path, settings: Settings, order: Order, tmp_path: Path
 ) -> None:
@@ -131,12 +154,17 @@ def test_a_lora_that_does_not_fit_or_is_pickled_is_refused(
             list(it.make(order))
     with pytest.raises(UsageError, match="no LoRA"):
         studio(settings, "builtin", loras=((odd, 1.0),))
+    with pytest.raises(UsageError, match="number type"):
+        studio(settings, "builtin", dtype="bfloat16")
 
 
 @pytest.mark.parametrize(
     ("choice", "told"),
     [
         ({"device": "toaster"}, "device"),
+        ({"device": "mps"}, "device"),
+        ({"device": "mps:zz"}, "device"),
+        ({"device": "cpu:zz"}, "device"),
         ({"dtype": "float7"}, "number type"),
         ({"device": "cpu", "offload": True}, "Offloading"),
     ],

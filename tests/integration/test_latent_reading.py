@@ -11,19 +11,21 @@ from PIL import Image
 
 from filigrane.app.runtime import Runtime
 from filigrane.app.scan import scan_picture
+from filigrane.core.errors import FiligraneError
 from filigrane.core.image import decode
 from filigrane.core.settings import load
 from filigrane.core.values import Finding, Pixels
 from filigrane.generator.base import Recipe
 from filigrane.generator.latent.mark import KEY_PURPOSE, registered_id
+from filigrane.generator.models import ModelChoice
 from filigrane.generator.task import LatentPlan, Task
 from filigrane.perturb.table import row
+from filigrane.provenance.registry import Registry
 from filigrane.watermark.keys import key_folder, load_ring
 from filigrane.watermark.payload import derive
 
 pytest.importorskip("diffusers")
 
-from filigrane.generator.models._loading import Source
 from filigrane.generator.models.stable_diffusion import StableDiffusion, build
 from filigrane.generator.testing import KINDS, SIDE_PX, PlainAutoencoder, write_pipeline
 
@@ -35,7 +37,7 @@ OTHER = (b"o" * 32,)
 @pytest.fixture(scope="module", params=KINDS)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> StableDiffusion:
     """A random denoiser between autoencoders that hide nothing."""
-    model = build(source=Source(str(write_pipeline(request.param, tmp_path_factory.mktemp("model")))))
+    model = build(choice=ModelChoice(str(write_pipeline(request.param, tmp_path_factory.mktemp("model")))))
     channels = model.pipeline.vae.config.latent_channels
     model.pipeline.vae = PlainAutoencoder(latent_channels=channels)
     return model
@@ -93,7 +95,7 @@ def test_the_built_in_model_carries_the_mark_through_jpeg_and_its_own_autoencode
 
 
 def test_a_size_that_was_changed_is_tried_at_the_size_of_the_model(tmp_path: Path) -> None:
-    model = build(source=Source(str(write_pipeline("StableDiffusion3", tmp_path))))
+    model = build(choice=ModelChoice(str(write_pipeline("StableDiffusion3", tmp_path))))
     model.pipeline.vae = PlainAutoencoder(latent_channels=16)
     doubled = paint(model).repeat(2, axis=0).repeat(2, axis=1)
     assert model.read(doubled, (KEY,)).number == PLAN.number
@@ -102,7 +104,6 @@ def test_a_size_that_was_changed_is_tried_at_the_size_of_the_model(tmp_path: Pat
 def test_a_scan_asks_the_noise_only_where_a_model_is_named(home: Path, tmp_path: Path) -> None:
     from filigrane.app.generate import Studio, ensure_keys
     from filigrane.app.generate_guard import Gate
-    from filigrane.app.generate_model import ModelChoice
     from filigrane.app.order import Order
 
     folder = write_pipeline("StableDiffusion3", tmp_path / "model")
@@ -125,6 +126,11 @@ def test_a_scan_asks_the_noise_only_where_a_model_is_named(home: Path, tmp_path:
     found = source.examine(replace(picture, pixels=pixels))
     assert found.finding is Finding.PRESENT and found.llr > 0
     assert found.details["id"] == f"{registered_id(key, 7):015x}" and found.details["registered"] is False
+    with Registry.open(settings.home) as registry:
+        (record,) = registry.export()
+        registry.issue(replace(record, id=registry.reserve(registered_id(key, 7))))
+        registry.revoke(registered_id(key, 7), "a trial")
+    assert "was revoked: a trial" in source.examine(replace(picture, pixels=pixels)).summary
     assert found.false_positive_rate is not None and found.false_positive_rate < 1e-6
 
 
@@ -135,3 +141,29 @@ def test_a_model_that_can_not_be_loaded_leaves_the_scan_alone(home: Path, tmp_pa
     verdict = scan_picture(decode((tmp_path / "photo.png").read_bytes()), runtime)
     latent = next(item for item in verdict.evidence if item.source == "latent")
     assert latent.finding is Finding.UNAVAILABLE and "nowhere" in latent.summary
+
+
+def test_a_model_that_can_not_be_loaded_is_tried_once(
+    home: Path, tmp_path: Path, scene: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def fail(choice: ModelChoice) -> None:
+        tries.append(choice.name)
+        raise FiligraneError("broken.")
+
+    monkeypatch.setattr("filigrane.generator.models.stable_diffusion.load", fail)
+    Image.fromarray(scene).save(tmp_path / "photo.png")
+    picture = decode((tmp_path / "photo.png").read_bytes())
+    (source,) = Runtime(load(latent_model="nowhere"), sources=("latent",)).sources
+    told = [source.examine(picture) for _ in range(2)]
+    assert tries == ["nowhere"] and all("broken" in item.summary for item in told)
+
+
+@pytest.mark.parametrize("shape", [(20, 8000), (8000, 20), (1, 1)])
+def test_a_picture_of_any_shape_is_read_without_an_error_of_its_own(
+    shape: tuple[int, int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    model = build(choice=ModelChoice(str(write_pipeline("StableDiffusion", tmp_path_factory.mktemp("model")))))
+    model.pipeline.vae = PlainAutoencoder(latent_channels=4)
+    assert not model.read(np.zeros((*shape, 3), np.uint8), (KEY,)).found

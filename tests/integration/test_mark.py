@@ -206,7 +206,7 @@ def test_a_run_that_died_before_the_last_step_is_finished(
 ) -> None:
     target, original = tmp_path / "out.png", encode(scene, "png")
     with monkeypatch.context() as patch:
-        patch.setattr("filigrane.app.mark._place", lambda part, target: None)
+        patch.setattr("filigrane.app.mark.place", lambda part, target: None)
         mark = marker.mark(made(scene, original=original), target).mark
     assert not target.exists() and registry.find(mark.id) is not None
     assert marker.finish(target, sha256_hex(original)) == registry.find(mark.id)

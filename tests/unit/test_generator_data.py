@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from filigrane.core.errors import NotFound
+from filigrane.core.errors import NotFound, UsageError
 from filigrane.generator import data
 
 FIELDS = ("set", "caption", "caption_color", "cls", "width", "height", "licence", "repo", "commit", "path_in_repo")
@@ -91,6 +91,14 @@ def test_originals_are_read_from_a_git_directory_too(tmp_path: Path) -> None:
     read = dict(data.read_all(tmp_path, items))
     assert [item.path for item in read] == ["train/Lemon/a.png"]
     assert next(iter(read.values())) == (checkout / "train" / "Lemon" / "a.png").read_bytes()
+
+
+def test_a_git_directory_without_git_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shop+Fruit" / "repo").mkdir(parents=True)
+    (tmp_path / "shop+Fruit" / "repo" / "HEAD").touch()
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UsageError, match="program git"):
+        list(data.read_all(tmp_path, data.originals(_captions(tmp_path, [_row("a")]))))
 
 
 @pytest.mark.parametrize("size", [(300, 100), (100, 300), (64, 64)])

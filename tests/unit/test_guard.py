@@ -90,7 +90,33 @@ def test_no_own_policy_weakens_the_protection_of_minors(tmp_path: Path) -> None:
     assert Guard(load_policy(own)).judge("lolicon").action is Action.BLOCK
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", "rules: {}", "terms: 3", "a: [", "categories: {x: {action: shout}}"])
+def test_an_own_policy_adds_to_categories_that_ship_and_takes_no_rule_away(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "harmless: [lolicon, naked woman, oil painting]\n"
+        "categories:\n"
+        "  minors: {action: log, reason: none, rules: {coded_term: {terms: [x]}, house: {terms: [zorp]}}}\n"
+        "  violence: {rules: {graphic: {terms: [x]}, house: {terms: [splat]}}}\n",
+        encoding="utf-8",
+    )
+    guard = Guard(load_policy(own))
+    for prompt in ("lolicon", "zorp", "a decapitated man", "a splat"):
+        assert guard.judge(prompt).action is Action.BLOCK, prompt
+    assert guard.judge("a naked woman").action is Action.ALLOW
+    found = guard.judge("a child beside a naked woman, oil painting").matches
+    assert [match.category for match in found] == ["minors"] and "involves minors" in found[0].reason
+
+
+def test_a_term_can_not_break_out_of_its_list(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("terms: {child: ['(?:a))(?:b']}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="policy"):
+        load_policy(own)
+
+
+@pytest.mark.parametrize(
+    "text", ["[1, 2]", "rules: {}", "terms: 3", "a: [", "categories: {x: {action: shout}}", "categories: {minors: }"]
+)
 def test_a_policy_that_is_none_is_told_so_in_one_sentence(tmp_path: Path, text: str) -> None:
     own = tmp_path / "own.yaml"
     own.write_text(text, encoding="utf-8")

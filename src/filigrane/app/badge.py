@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -9,15 +11,18 @@ from filigrane.core.values import Pixels
 
 TEXT = "AI generated"
 SHARE = 0.05
-"""Height of the letters in shares of the shorter side, the least that GB 45438-2025 asks for."""
-_LEAST_PX = 9
+"""Height of the capitals in shares of the shorter side, the least that GB 45438-2025 asks for."""
+_LEAST_PX = 7
+_TRIED_PX = 100
 _INK, _GROUND = (255, 255, 255, 235), (0, 0, 0, 150)
 
 
 def with_badge(pixels: Pixels, text: str = TEXT) -> Pixels:
     """``pixels``, uint8 (H, W, 3), with ``text`` on a dark ground at the lower right."""
     image = Image.fromarray(pixels).convert("RGBA")
-    size_px = max(_LEAST_PX, round(SHARE * min(image.size)) + 1)
+    _, capital_top, _, capital_bottom = ImageFont.load_default(_TRIED_PX).getbbox("A")
+    capital_px = max(_LEAST_PX, SHARE * min(image.size)) + 1
+    size_px = math.ceil(_TRIED_PX * capital_px / (capital_bottom - capital_top))
     font = ImageFont.load_default(size_px)
     left, top, right, bottom = font.getbbox(text)
     gap = max(2, size_px // 3)

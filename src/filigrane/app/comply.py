@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.resources import files
 
 from jinja2 import Environment, select_autoescape
@@ -22,6 +23,7 @@ from filigrane.core.values import Integrity, Json
 from filigrane.detector.base import Context
 from filigrane.provenance.disclosure import read_disclosure
 from filigrane.provenance.mark import find_marks, load_marks
+from filigrane.watermark.base import Watermarker
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +48,25 @@ class Examiner:
         self._settings = settings
         self._profile = profile
 
+    @cached_property
+    def _context(self) -> Context:
+        runtime = Runtime(self._settings)
+        return Context(runtime.policy, runtime.trust, self._settings.home, self._settings.registry_url)
+
+    @cached_property
+    def _watermarker(self) -> Watermarker:
+        return watermarker(self._settings)
+
     def __call__(self, item: Item) -> Complied:
         """The answers for one file; raises FiligraneError where it can't be read."""
-        settings, runtime = self._settings, Runtime(self._settings)
+        settings, context = self._settings, self._context
         picture = decode(item.read(settings), origin=item.name, limits=settings.limits)
-        context = Context(runtime.policy, runtime.trust, settings.home, settings.registry_url)
         manifest = context.manifest(picture)
         whole = manifest is not None and manifest.integrity is Integrity.INTACT
-        reading = watermarker(settings).read(picture.pixels)
+        reading = self._watermarker.read(picture.pixels)
         facts = Facts(
             manifest=manifest,
-            disclosure=read_disclosure(picture.data, picture.format, runtime.trust) if whole else None,
+            disclosure=read_disclosure(picture.data, picture.format, context.trust) if whole else None,
             marks=find_marks(context.metadata(picture), load_marks()),
             reading=reading,
             issued=context.issued_mark(reading.payload) if reading.payload is not None else None,

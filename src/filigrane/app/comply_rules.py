@@ -151,9 +151,19 @@ def _disclosed(name: str, facts: Facts) -> Iterator[tuple[str, str]]:
         yield _pick(name, record.provider, record.system, record.system_version, at, f"{record.id:015x}"), "registry"
     if facts.whole is not None:
         manifest = facts.whole
-        system, _, version = (manifest.software_agents or (manifest.generator,))[0].rpartition(" ")
+        system, version = _named((manifest.software_agents or (manifest.generator,))[0])
         at = manifest.signed_at.isoformat() if manifest.signed_at is not None else ""
-        yield _pick(name, manifest.signer, system or version, version if system else "", at, manifest.label), "manifest"
+        yield _pick(name, manifest.signer, system, version, at, manifest.label), "manifest"
+
+
+def _named(agent: str) -> tuple[str, str]:
+    """Name and version of a software agent, whose last word is its version only where that holds a digit.
+
+    >>> _named("Brush 2.1"), _named("Adobe Firefly"), _named("SD3")
+    (('Brush', '2.1'), ('Adobe Firefly', ''), ('SD3', ''))
+    """
+    name, _, last = agent.rpartition(" ")
+    return (name, last) if name and any(map(str.isdecimal, last)) else (agent, "")
 
 
 def _pick(name: str, *values: str) -> str:

@@ -102,13 +102,16 @@ class _Scans:
 
 
 def _prepare(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} can't be a folder ({error.strerror}); give an empty or new one.") from error
+    if any(folder.iterdir()):
         if not (folder / OWN[0]).is_file():
             raise UsageError(f"{folder} holds files of yours; give an empty or new folder.")
         for name in OWN:
             path = folder / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / OWN[0]).touch()
 
 

@@ -25,7 +25,7 @@ from filigrane.app.badge import with_badge
 from filigrane.app.generate_guard import Gate
 from filigrane.app.generate_model import ModelChoice, Painter
 from filigrane.app.keys import init_keys
-from filigrane.app.mark import Draft, Handed, Marker
+from filigrane.app.mark import Draft, Marker
 from filigrane.app.order import Order, Said
 from filigrane.app.recipe import Kept
 from filigrane.app.runtime import Runtime
@@ -36,7 +36,7 @@ from filigrane.core.settings import Settings
 from filigrane.core.values import Finding, Label, Picture, Pixels, Verdict, sha256_hex
 from filigrane.generator.base import Recipe
 from filigrane.generator.latent.mark import ALGORITHM, KEY_PURPOSE, number_for, registered_id
-from filigrane.generator.task import LatentPlan, Painted, Progress, Task
+from filigrane.generator.task import STRENGTH, LatentPlan, Painted, Progress, Task
 from filigrane.provenance import binding, keys
 from filigrane.provenance.certificates import Algorithm, Holder, organisation
 from filigrane.provenance.keys import KeyFiles
@@ -90,6 +90,7 @@ class _Sheet:
     latent: int
     start: Picture | None
     mask: Picture | None
+    warnings: tuple[str, ...]
 
 
 class Studio:
@@ -125,11 +126,14 @@ class Studio:
         said = said if said is not None else Said()
         again = recipes.read(order.again) if order.again is not None else None
         prompts = again.with_prompts(order.prompt, order.negative) if again is not None else None
-        self._gate.admit(prompts.prompt if prompts is not None else order.prompt)
+        decision = self._gate.admit(prompts.prompt if prompts is not None else order.prompt)
         targets = orders.targets(order)
         if order.mask is not None and order.start is None:
             raise UsageError("A mask says what to paint anew of a picture: give --init-image beside it.")
         start, mask = self._read(order.start), self._read(order.mask)
+        if again is not None:
+            again.check_pictures(start, mask)
+        strength = again.strength if again is not None else order.strength
         first = order.seed if order.seed is not None else secrets.randbits(32)
         for place, target in enumerate(targets):
             recipe = prompts if prompts is not None else self._recipe(order, first + place, start)
@@ -138,11 +142,12 @@ class Studio:
                 recipe,
                 start=orders.fitted(start, recipe) if start is not None else None,
                 mask=orders.as_mask(mask, recipe) if mask is not None else None,
-                strength=again.strength if again is not None and again.strength is not None else order.strength,
+                strength=strength if strength is not None else STRENGTH,
                 latent=plan,
                 progress=progress,
             )
-            sheet = _Sheet(task, target, said, key, mark, registered_id(plan.key, plan.number), start, mask)
+            latent = registered_id(plan.key, plan.number)
+            sheet = _Sheet(task, target, said, key, mark, latent, start, mask, decision.warnings)
             yield self._one(sheet, again)
 
     def _read(self, path: Path | None) -> Picture | None:
@@ -157,7 +162,10 @@ class Studio:
         ring = load_ring(key_folder(self._settings.home))
         key = ring.find(again.latent_key) if again is not None else ring.embedding
         secret = derive(key.secret, KEY_PURPOSE)
-        number = again.latent if again is not None else number_for(secret, recipe.seed, recipe.prompt)
+        if again is not None:
+            number = again.latent
+        else:
+            number = number_for(secret, self._painter.software.version, self._painter.loras, replace(recipe, model=""))
         return LatentPlan(secret, number), key, self._registry.reserve(registered_id(secret, number))
 
     def _recipe(self, order: Order, seed: int, start: Picture | None) -> Recipe:
@@ -186,7 +194,7 @@ class Studio:
         clock.append(time.perf_counter())
         target = sheet.target
         staged = target.with_name(f".{target.stem}.{secrets.token_hex(8)}{target.suffix}")
-        handed: Handed | None = None
+        recipe: Path | None = None
         try:
             handed = self._marker.mark(self._draft(sheet, painted.pixels, problem), staged)
             clock.append(time.perf_counter())
@@ -195,10 +203,9 @@ class Studio:
             recipe = self._keep(sheet, sha256_hex(painted.pixels.tobytes()))
             orders.hand_over(staged, target)
         except BaseException as error:
-            staged.unlink(missing_ok=True)
-            if handed is not None:
-                recipes.path_beside(target).unlink(missing_ok=True)
-                self._registry.revoke(sheet.mark, f"never handed over: {type(error).__name__}")
+            if recipe is not None:
+                recipe.unlink(missing_ok=True)
+            self._marker.withdraw(sheet.mark, staged, f"never handed over: {type(error).__name__}")
             raise
         return Generated(
             path=target,
@@ -209,7 +216,7 @@ class Studio:
             latent_problem=problem,
             verdict=verdict,
             seconds=Seconds(*(after - before for before, after in pairwise(clock))),
-            warnings=handed.warnings,
+            warnings=sheet.warnings + handed.warnings,
         )
 
     def _paint(self, sheet: _Sheet, again: Kept | None) -> Painted:
@@ -223,8 +230,9 @@ class Studio:
         painted = self._painter.paint(sheet.task)
         if again is not None and again.pixels_sha256 != sha256_hex(painted.pixels.tobytes()):
             raise UsageError(
-                "The recipe gave another picture than before: the pictures it starts from, the libraries or the "
-                "machine differ; nothing was handed over."
+                f"The recipe gave another picture on {self._painter.runs_on} than before on "
+                f"{again.runs_on or 'a machine it does not name'}: the libraries or the machine differ; nothing was "
+                "handed over."
             )
         return painted
 
@@ -296,6 +304,7 @@ class Studio:
             start_sha256=sheet.start.sha256 if sheet.start is not None else "",
             mask_sha256=sheet.mask.sha256 if sheet.mask is not None else "",
             loras=self._painter.loras,
+            runs_on=self._painter.runs_on,
         )
         recipes.write(kept, path, store_prompt=sheet.said.store_prompt)
         return path

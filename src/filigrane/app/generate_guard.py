@@ -20,7 +20,8 @@ AUDIT_FILE = "guard.jsonl"
 class Gate:
     """Lets requests and pictures pass, or raises Refused.
 
-    Each decision is a line of JSON in ``audit``: time, what was judged (the words as a hash), action, category, rule.
+    Each decision is a line of JSON in ``audit``: time, what was judged (the words as a hash), action, and of each match
+    category, rule and reason.
     """
 
     def __init__(self, guard: Guard, audit: Path, check: PictureCheck | None = None) -> None:
@@ -61,7 +62,9 @@ class Gate:
             "kind": kind,
             "sha256": digest,
             "action": decision.action.value,
-            "matches": [{"category": match.category, "rule": match.rule} for match in decision.matches],
+            "matches": [
+                {"category": match.category, "rule": match.rule, "reason": match.reason} for match in decision.matches
+            ],
             "policy": decision.policy,
         }
         try:

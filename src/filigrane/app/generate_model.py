@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filigrane.core import plugins
-from filigrane.core.errors import MissingExtra, UsageError
+from filigrane.core.errors import UsageError
 from filigrane.core.values import Pixels
 from filigrane.generator.base import Recipe
+from filigrane.generator.models import BUILTIN, ModelChoice, open_model
 from filigrane.generator.task import Painted, Task
 from filigrane.provenance.manifest import Software
 
@@ -19,52 +18,25 @@ if TYPE_CHECKING:
     from filigrane.generator.latent.mark import LatentReading
     from filigrane.generator.models.stable_diffusion import StableDiffusion
 
-FOLDER = "filigrane.generator.models"
-BUILTIN = "builtin"
+__all__ = ["BUILTIN", "ModelChoice", "Painter"]
+
 _SAMPLED_BYTES = 1 << 20
 _STEPS, _GUIDANCE = 28, 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class ModelChoice:
-    """Which model, where it runs, and with which adapters (file and weight).
-
-    ``name`` is ``builtin``, a folder, a ``.safetensors`` file or a hub id; see
-    `filigrane.generator.models._loading.Source` for the rest.
-    """
-
-    name: str = BUILTIN
-    config: Path | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    offload: bool = False
-    loras: tuple[tuple[Path, float], ...] = ()
-    download: bool = False
 
 
 class Painter:
     """One model, loaded when first needed."""
 
     def __init__(self, choice: ModelChoice) -> None:
-        if choice.name == BUILTIN and (choice.loras or choice.config or choice.offload):
-            raise UsageError("The built-in model takes no LoRA, layout or offloading; give --model for your own.")
+        if choice.name == BUILTIN and choice != ModelChoice(device=choice.device, download=choice.download):
+            raise UsageError(
+                "The built-in model takes no LoRA, layout, number type or offloading; give --model for your own."
+            )
         self._choice = choice
 
     @cached_property
     def _model(self) -> StableDiffusion:
-        """The model; MissingExtra where diffusers is not installed."""
-        choice = self._choice
-        try:
-            from filigrane.generator.models.stable_diffusion import Lora, Source
-        except ImportError as error:
-            raise MissingExtra("Generating pictures", "generate") from error
-        if choice.name == BUILTIN:
-            built: StableDiffusion = plugins.load(FOLDER, BUILTIN, device=choice.device)
-            return built
-        loras = tuple(Lora(path, weight) for path, weight in choice.loras)
-        options = (choice.config, choice.device, choice.dtype, choice.offload, loras, choice.download)
-        own: StableDiffusion = plugins.load(FOLDER, "stable_diffusion", source=Source(choice.name, *options))
-        return own
+        return open_model(self._choice)
 
     @cached_property
     def defaults(self) -> Recipe:
@@ -93,6 +65,11 @@ class Painter:
     def loras(self) -> tuple[tuple[str, float], ...]:
         """The adapters by file name, with their weights."""
         return tuple((path.name, weight) for path, weight in self._choice.loras)
+
+    @property
+    def runs_on(self) -> str:
+        """The device and the type of the model's numbers."""
+        return self._model.runs_on
 
     def fitted(self, width: int, height: int) -> tuple[int, int]:
         """The size nearest to one of a picture that the model can make."""

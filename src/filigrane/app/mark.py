@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from filigrane.core.errors import FiligraneError, SigningError, UsageError, WatermarkError
-from filigrane.core.files import write_atomically
+from filigrane.core.files import place, write_atomically
 from filigrane.core.image import decode, encode
 from filigrane.core.settings import Settings
 from filigrane.core.values import Pixels, sha256_hex
@@ -119,7 +119,7 @@ class Marker:
         )
         self._check(signed, draft.format, number)
         mark = self._record(draft, declaration, number, signed)
-        part = target.with_name(f".{target.name}.{number:015x}{_PART}")
+        part = _part(target, number)
         try:
             write_atomically(part, signed.data)
             self._tools.registry.issue(mark)
@@ -132,6 +132,13 @@ class Marker:
             raise
         _place(part, target)
         return Handed(mark, signed.warnings)
+
+    def withdraw(self, number: int, target: Path, reason: str) -> None:
+        """Take back what `mark` did or began with the mark ``number``: no file stays, and an issued mark is revoked."""
+        for path in (target, _part(target, number)):
+            path.unlink(missing_ok=True)
+        if self._tools.registry.find(number) is not None:
+            self._tools.registry.revoke(number, reason)
 
     def finish(self, target: Path, original_sha256: str) -> IssuedMark | None:
         """What an earlier run made of the same original at ``target``: its mark, or None where it made nothing.
@@ -196,16 +203,17 @@ def _completed(draft: Draft, number: int) -> tuple[Declaration, Labels]:
     return declaration, labels
 
 
+def _part(target: Path, number: int) -> Path:
+    """The name of a finished file until its mark is issued."""
+    return target.with_name(f".{target.name}.{number:015x}{_PART}")
+
+
 def _place(part: Path, target: Path) -> None:
     """Give a finished file its name, never in place of another file."""
     try:
-        try:
-            target.hardlink_to(part)
-            part.unlink()
-        except FileExistsError as error:
-            raise UsageError(f"{target} came to exist meanwhile; the marked picture waits in {part}.") from error
-        except OSError:  # a file system without hard links
-            part.rename(target)
+        place(part, target)
+    except FileExistsError as error:
+        raise UsageError(f"{target} came to exist meanwhile; the marked picture waits in {part}.") from error
     except OSError as error:
         raise UsageError(f"{target} can't be put in place ({error.strerror}); it waits in {part}.") from error
 

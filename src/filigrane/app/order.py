@@ -10,6 +10,7 @@ from PIL import Image
 
 from filigrane.app import recipe as recipes
 from filigrane.core.errors import NotFound, UsageError
+from filigrane.core.files import place
 from filigrane.core.image import EXTENSIONS
 from filigrane.core.values import Picture, Pixels
 from filigrane.generator.base import Recipe
@@ -25,8 +26,8 @@ MAX_COUNT = 100
 class Order:
     """What to draw; None and empty leave it to the model, or to chance where it is the seed.
 
-    ``start`` is the picture to begin with, ``mask`` what of it to paint anew (white), ``again`` the recipe file of a
-    picture to be made once more.
+    ``start`` is the picture to begin with, ``mask`` what of it to paint anew (white), ``strength`` how far to leave it
+    behind, ``again`` the recipe file of a picture to be made once more, which says all but the words and pictures.
     """
 
     prompt: str
@@ -41,7 +42,7 @@ class Order:
     count: int = 1
     start: Path | None = None
     mask: Path | None = None
-    strength: float = 0.8
+    strength: float | None = None
     again: Path | None = None
 
 
@@ -57,9 +58,15 @@ class Said:
 
 
 def targets(order: Order) -> tuple[Path, ...]:
-    """Where the pictures go: numbered names where there are several. UsageError for names that can't be used."""
+    """Where the pictures go: numbered names where there are several.
+
+    Raises UsageError for names that can't be used, and for orders that contradict themselves.
+    """
     if not 1 <= order.count <= MAX_COUNT or (order.again is not None and order.count > 1):
         raise UsageError(f"An order makes 1 to {MAX_COUNT} pictures, and a recipe one; {order.count} were asked for.")
+    told = (order.seed, order.steps, order.guidance, order.width_px, order.height_px, order.scheduler, order.strength)
+    if order.again is not None and any(value not in (None, "") for value in told):
+        raise UsageError("A recipe says seed, steps, guidance, size, scheduler and strength itself; leave them out.")
     path = order.output
     format_of(path)
     names = [path.with_stem(f"{path.stem}-{place}") for place in range(1, order.count + 1)]
@@ -104,13 +111,11 @@ def parent(picture: Picture) -> Source:
 def hand_over(staged: Path, target: Path) -> None:
     """Give the checked file its name, never in place of another file."""
     try:
-        target.hardlink_to(staged)
+        place(staged, target)
     except FileExistsError as error:
         raise UsageError(f"{target} came to exist meanwhile; nothing is overwritten.") from error
-    except OSError:  # a file system without hard links
-        staged.rename(target)
-        return
-    staged.unlink()
+    except OSError as error:
+        raise UsageError(f"{target} can't be put in place ({error.strerror}); check the folder.") from error
 
 
 def remake(path: Path) -> str:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from filigrane.core.errors import NotFound, UsageError
 from filigrane.core.files import write_atomically
-from filigrane.core.values import sha256_hex
+from filigrane.core.values import Picture, sha256_hex
 from filigrane.generator.base import Recipe
 
 MAX_BYTES = 1 << 20
@@ -26,7 +26,8 @@ class Kept:
 
     ``prompt_sha256`` is always there, ``recipe.prompt`` empty where it was not kept; ``mark`` is the id in the pixels,
     ``latent`` and ``latent_key`` are the number in the noise and the id of its key; digests are those of the starting
-    pictures and of the pixels made, before their marks; ``model_version`` names the weights.
+    pictures and of the pixels made, before their marks; ``model_version`` names the weights, ``runs_on`` the device and
+    the type of its numbers.
     """
 
     recipe: Recipe
@@ -42,6 +43,14 @@ class Kept:
     start_sha256: str = ""
     mask_sha256: str = ""
     loras: tuple[tuple[str, float], ...] = ()
+    runs_on: str = ""
+
+    def check_pictures(self, start: Picture | None, mask: Picture | None) -> None:
+        """Raise UsageError where the picture was not made from these."""
+        for picture, sha256, option in ((start, self.start_sha256, "--init-image"), (mask, self.mask_sha256, "--mask")):
+            if (picture.sha256 if picture is not None else "") != sha256:
+                kept = f"a picture with the SHA-256 {sha256}" if sha256 else "none"
+                raise UsageError(f"The recipe began with {kept} as {option}; give the same.")
 
     def with_prompts(self, prompt: str, negative: str) -> Recipe:
         """The recipe with its prompts, from here or as given; UsageError where those given are other ones."""
@@ -62,11 +71,13 @@ def path_beside(picture: Path) -> Path:
 
 
 def write(kept: Kept, path: Path, *, store_prompt: bool) -> None:
-    """Write ``kept`` to ``path``, the prompts only where ``store_prompt``; UsageError where it can't be written."""
+    """Write ``kept`` to ``path``, the prompts only where ``store_prompt``; UsageError where that can't be or exists."""
     recipe = kept.recipe if store_prompt else replace(kept.recipe, prompt="", negative="")
     text = json.dumps(asdict(replace(kept, recipe=recipe)), indent=2, ensure_ascii=False)
     try:
-        write_atomically(path, text.encode() + b"\n")
+        write_atomically(path, text.encode() + b"\n", replace=False)
+    except FileExistsError as error:
+        raise UsageError(f"{path} came to exist meanwhile; nothing is overwritten.") from error
     except OSError as error:
         raise UsageError(f"The recipe {path} can't be written ({error.strerror}); check the folder.") from error
 

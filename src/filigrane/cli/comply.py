@@ -37,18 +37,18 @@ def comply(
     elif format == "html":
         _write(to_html(found, profile), output)
     else:
-        _write(_table(found, profile), output)
+        _write(_table(found, profile, in_colour=output is None and sys.stdout.isatty()), output)
     raise typer.Exit(exit_code(found))
 
 
-def _table(found: list[Complied], profile: str) -> str:
+def _table(found: list[Complied], profile: str, *, in_colour: bool) -> str:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from filigrane.app.comply import profile_named
 
-    console = Console(width=None if sys.stdout.isatty() else 140, force_terminal=sys.stdout.isatty())
+    console = Console(width=None if in_colour else 140, force_terminal=in_colour)
     with console.capture() as capture:
         console.print(Text(profile_named(profile).title, "bold"))
         for item in found:

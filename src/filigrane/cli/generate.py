@@ -31,7 +31,9 @@ def generate(
     scheduler: Annotated[str, typer.Option(help="Sampler, such as dpm, ddim or flow-euler.")] = "",
     init_image: Annotated[Path | None, typer.Option(help="Start from this picture.")] = None,
     mask: Annotated[Path | None, typer.Option(help="Paint only where this picture is white.")] = None,
-    strength: Annotated[float, typer.Option(help="How far to leave the start behind, up to 1.")] = 0.8,
+    strength: Annotated[
+        float | None, typer.Option(help="How far to leave the start behind, up to 1; 0.8 by default.")
+    ] = None,
     lora: Annotated[list[str] | None, typer.Option(help="FILE.safetensors or FILE.safetensors:WEIGHT.")] = None,
     config: Annotated[Path | None, typer.Option(help="Folder that says how a single-file model is laid out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",

@@ -27,6 +27,27 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, replace: boo
         if replace:
             temporary.replace(path)
         else:
-            path.hardlink_to(temporary)
+            place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def place(part: Path, target: Path) -> None:
+    """Give the finished file ``part`` the name ``target``, which no other file has: else FileExistsError is raised.
+
+    Other errors are OSError; in every case ``part`` stays. On a file system without hard links an empty file holds the
+    name for a moment.
+    """
+    try:
+        target.hardlink_to(part)
+    except FileExistsError:
+        raise
+    except OSError:
+        target.touch(exist_ok=False)
+        try:
+            part.replace(target)
+        except OSError:
+            target.unlink()
+            raise
+    else:
+        part.unlink()

@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -111,7 +112,9 @@ def read_all(root: Path, items: Sequence[Original]) -> Iterator[tuple[Original, 
 
 
 def _from_git(git_dir: Path, items: Sequence[Original]) -> Iterator[tuple[Original, bytes]]:
-    """The same from a git directory, through one ``git cat-file --batch``."""
+    """The same from a git directory, through one ``git cat-file --batch``; UsageError where git is not installed."""
+    if shutil.which("git") is None:
+        raise UsageError(f"Reading {git_dir} needs the program git; install it.")
     command = ["git", "--git-dir", str(git_dir), "cat-file", "--batch"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         if process.stdin is None or process.stdout is None:

@@ -35,6 +35,7 @@ _LOOKALIKES = str.maketrans(
     "aeopcyxijshdqwbkmhtr3nbbaeoiknptuxonywdlmniloddsaoi",
 )
 _DIGITS = str.maketrans("013457@$!|€", "oleastasile")
+_LETTER = re.compile(r"[^\W\d_]")
 _DIGITS_I = str.maketrans("013457@$!|€", "oieastasiie")
 
 
@@ -72,6 +73,15 @@ class Decision:
     policy: str
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence for each match that warns."""
+        return tuple(
+            f"The guard warns: {match.reason} (category {match.category}, rule {match.rule})."
+            for match in self.matches
+            if match.action is Action.WARN
+        )
+
+    @property
     def strictest(self) -> Match | None:
         """The match that decided, or None."""
         return max(self.matches, key=lambda match: match.action.weight, default=None)
@@ -101,11 +111,16 @@ class _Rule:
 
 @dataclass(frozen=True, slots=True)
 class GuardPolicy:
-    """Rules compiled from a policy file, with the name (version and hash) that decisions carry."""
+    """Rules compiled from a policy file, with the name (version and hash) that decisions carry.
+
+    ``harmless`` are the phrases that ship, the only ones that the rules of `ALWAYS` know; ``spared`` has the operator's
+    own too.
+    """
 
     name: str
     rules: tuple[_Rule, ...]
     harmless: re.Pattern[str]
+    spared: re.Pattern[str]
 
 
 class Guard:
@@ -118,17 +133,22 @@ class Guard:
         """What the policy says of ``prompt``; UsageError for one longer than MAX_PROMPT characters."""
         if len(prompt) > MAX_PROMPT:
             raise UsageError(f"A prompt has up to {MAX_PROMPT} characters; {len(prompt)} were given.")
-        readings = tuple(self._policy.harmless.sub(" ; ", text) for text in fold(prompt))
-        matches = [match for rule in self._policy.rules if (match := _match(rule, readings)) is not None]
+        policy, folded = self._policy, fold(prompt)
+        strict, usual = (
+            tuple(spared.sub(" ; ", text) for text in folded) for spared in (policy.harmless, policy.spared)
+        )
+        found = (_match(rule, strict if rule.category == ALWAYS else usual) for rule in policy.rules)
+        matches = [match for match in found if match is not None]
         action = max((match.action for match in matches), key=lambda item: item.weight, default=Action.ALLOW)
-        return Decision(action, tuple(matches), self._policy.name)
+        return Decision(action, tuple(matches), policy.name)
 
 
 def load_policy(own: Path | None = None) -> GuardPolicy:
     """The policy that ships, with the additions and changes of the operator's ``own`` file.
 
     An own file may hold ``terms``, ``categories`` and ``harmless`` in the same form: lists of the same name grow, and
-    categories of the same name take its action, but `ALWAYS`. Raises UsageError where the file is not a policy.
+    categories of the same name gain its rules and take its action and reason. `ALWAYS` gains rules only, and no phrase
+    of the operator's is harmless to it. Raises UsageError where the file is not a policy.
     """
     shipped = yaml.safe_load(_shipped())
     if own is None:
@@ -159,7 +179,7 @@ def fold(text: str) -> tuple[str, ...]:
 
 def _with_digits_read(text: str, table: Mapping[int, int]) -> str:
     """Digits and signs read as the letters they stand for, in words that have letters too."""
-    return re.sub(r"\S*[^\W\d_]\S*", lambda word: word[0].translate(table), text)
+    return re.sub(r"\S+", lambda word: word[0].translate(table) if _LETTER.search(word[0]) else word[0], text)
 
 
 def _words(text: str) -> str:
@@ -190,24 +210,26 @@ def _shipped() -> str:
 
 
 def _merged(shipped: dict[str, Any], added: dict[str, Any], where: str) -> dict[str, Any]:
-    """The shipped policy with an operator's additions; `ALWAYS` keeps its action and its rules."""
+    """The shipped policy with an operator's additions, which take no rule of it away."""
     try:
         terms = {
             name: [*shipped["terms"].get(name, ()), *added.get("terms", {}).get(name, ())]
             for name in shipped["terms"] | added.get("terms", {})
         }
-        kept = {name: value for name, value in added.get("categories", {}).items() if name != ALWAYS}
-        categories = {**shipped["categories"]}
-        for name, value in kept.items():
-            categories[name] = {**categories.get(name, {}), **value}
+        categories = dict(shipped["categories"])
+        for name, told in added.get("categories", {}).items():
+            known = categories.get(name, told)
+            changed = known if name == ALWAYS else known | told
+            categories[name] = changed | {"rules": {**told.get("rules", {}), **known["rules"]}}
         return {
             "version": f"{shipped['version']} + {added.get('version', Path(where).name)}",
-            "harmless": [*shipped["harmless"], *added.get("harmless", ())],
+            "harmless": shipped["harmless"],
+            "own_harmless": [*added.get("harmless", ())],
             "terms": terms,
             "categories": categories,
         }
-    except (TypeError, AttributeError) as error:
-        raise UsageError(f"The policy {where} is not laid out like the shipped one ({error}).") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"The policy {where} is not laid out like the shipped one ({error!r}).") from error
 
 
 def _parsed(raw: Mapping[str, Any], where: str) -> GuardPolicy:
@@ -219,7 +241,8 @@ def _parsed(raw: Mapping[str, Any], where: str) -> GuardPolicy:
             for name, needs in told["rules"].items()
         )
         name = f"{raw['version']} ({sha256_hex(yaml.safe_dump(dict(raw)).encode())[:12]})"
-        return GuardPolicy(name, rules, _pattern(raw["harmless"]))
+        harmless = raw["harmless"]
+        return GuardPolicy(name, rules, _pattern(harmless), _pattern([*harmless, *raw.get("own_harmless", ())]))
     except (KeyError, TypeError, AttributeError, ValueError, re.error) as error:
         raise UsageError(
             f"The policy in {where} is not usable ({error!r}); compare it with the shipped one."
@@ -247,6 +270,6 @@ def _pattern(terms: Iterable[str]) -> re.Pattern[str]:
 
 def _form(term: str) -> str:
     if term.startswith("(?:"):  # a small pattern of numbers and words, only for ages
-        return term
+        return re.compile(term).pattern
     folded = fold(term.replace("*", ""))[0]
     return re.escape(folded) + (r"\w*" if term.endswith("*") else "")

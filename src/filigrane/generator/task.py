@@ -29,6 +29,8 @@ class Progress:
 
 
 PREVIEW_PX = 96
+STRENGTH = 0.8
+"""How far a start is left behind where nobody says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Task:
     recipe: Recipe
     start: Pixels | None = field(default=None, repr=False)
     mask: Mask | None = field(default=None, repr=False)
-    strength: float = 0.8
+    strength: float = STRENGTH
     latent: LatentPlan | None = None
     progress: Callable[[Progress], None] | None = field(default=None, repr=False)
 

@@ -10,17 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filigrane.core.errors import MissingExtra
+from filigrane.core.errors import FiligraneError
 from filigrane.core.values import Evidence, Finding, Json, Picture
 from filigrane.detector.base import Context
+from filigrane.generator.latent.mark import KEY_PURPOSE, LatentReading, registered_id
+from filigrane.generator.models import BUILTIN, ModelChoice, open_model
 from filigrane.watermark.keys import KeyRing, key_folder, load_ring
 from filigrane.watermark.payload import derive
 
 if TYPE_CHECKING:
-    from filigrane.generator.latent.mark import LatentReading
     from filigrane.generator.models.stable_diffusion import StableDiffusion
-
-BUILTIN = "builtin"
 
 
 class LatentEvidence:
@@ -37,31 +36,28 @@ class LatentEvidence:
         return load_ring(key_folder(self._context.home))
 
     @cached_property
-    def _model(self) -> StableDiffusion:
+    def _model(self) -> StableDiffusion | str:
+        """The model, or why it can't be used, which is found out once for all pictures."""
         try:
-            from filigrane.generator.models import builtin, stable_diffusion
-        except ImportError as error:
-            raise MissingExtra("Reading the mark in the noise", "generate") from error
-        if self._context.latent_model == BUILTIN:
-            return builtin.build()
-        return stable_diffusion.build(source=stable_diffusion.Source(self._context.latent_model))
+            model = open_model(ModelChoice(self._context.latent_model))
+            return model.why_unreadable() or model
+        except FiligraneError as error:
+            return str(error)
+
+    @cached_property
+    def _keys(self) -> tuple[bytes, ...]:
+        return tuple(derive(key.secret, KEY_PURPOSE) for key in self._ring.keys)
 
     def examine(self, picture: Picture) -> Evidence:
         """Present where the mark is read, with its p-value; unavailable without a model that can be run backwards."""
         if not self._context.latent_model:
             return self._silent("Reading the mark in the noise takes the model that made the picture: --latent-model.")
-        if problem := self._model.why_unreadable():
-            return self._silent(f"The mark in the noise can't be read: {problem}")
+        if isinstance(self._model, str):
+            return self._silent(f"The mark in the noise can't be read: {self._model}")
         reading = self._model.read(picture.pixels, self._keys)
         if not reading.found:
             return Evidence(self.name, Finding.ABSENT, 0.0, f"The noise of {self._told} carries no mark.")
         return self._found(reading)
-
-    @cached_property
-    def _keys(self) -> tuple[bytes, ...]:
-        from filigrane.generator.latent.mark import KEY_PURPOSE
-
-        return tuple(derive(key.secret, KEY_PURPOSE) for key in self._ring.keys)
 
     @property
     def _told(self) -> str:
@@ -80,11 +76,15 @@ class LatentEvidence:
         }
         summary = f"The picture grew from noise of {self._told} that carries our mark"
         if reading.number is not None:
-            number = self._id(reading.number, reading.key)
+            number = registered_id(self._keys[reading.key], reading.number)
             issued = self._context.issued_mark(number)
-            details["id"] = f"{number:015x}"
-            details["registered"] = issued is not None
-            summary += f" {number:015x}" + ("" if issued is not None else ", which the registry here does not know")
+            revoked = issued.revoked if issued is not None else None
+            details |= {"id": f"{number:015x}", "registered": issued is not None, "revoked": revoked is not None}
+            summary += f" {number:015x}"
+            if issued is None:
+                summary += ", which the registry here does not know"
+            if revoked is not None:
+                summary += f", which was revoked: {revoked.reason}"
         return Evidence(
             source=self.name,
             finding=Finding.PRESENT,
@@ -93,11 +93,6 @@ class LatentEvidence:
             details=details,
             false_positive_rate=reading.p_value,
         )
-
-    def _id(self, number: int, key: int) -> int:
-        from filigrane.generator.latent.mark import registered_id
-
-        return registered_id(self._keys[key], number)
 
 
 def build(*, context: Context) -> LatentEvidence:

@@ -12,8 +12,9 @@ For noise that never met the key, the signs of any one number are independent fa
 Hoeffding's inequality (1963) a weighted sum of n such signs exceeds z times the root of its energy with probability of
 at most exp(-z²/2). There are 2**28 numbers; by the union bound none of them does so with probability above
 2**28 · exp(-z²/2), however the best one was searched for. That is the p-value of a reading. The fewer numbers there
-are, the weaker a mark is found; 28 bits are enough to name a picture under one key, and `registered_id` says by which
-id of 60 bits a registry knows it.
+are, the weaker a mark is found. 28 bits tell some thousands of pictures apart under one key: by the birthday bound two
+of n share a number with a chance of 1 - exp(-n²/2**29), 0.4 at 16,000. `registered_id` says by which id of 60 bits a
+registry knows a number; the mark in the pixels, of 60 bits, has no such limit.
 """
 
 from __future__ import annotations
@@ -131,13 +132,15 @@ class LatentMark:
         return LatentReading(p_value, session * ORDER + symbol if certain else None, correlation)
 
 
-def number_for(key: bytes, seed: int, prompt: str) -> int:
-    """The number for the picture of ``prompt`` from ``seed``: the same for both, another for others all but surely.
+def number_for(key: bytes, *made_from: object) -> int:
+    """The number for the picture of all that it is ``made_from``, values whose ``repr`` tells them apart.
+
+    The same values give the same number. Of 16,000 other pictures under one key, two share one with a chance of 0.4.
 
     >>> number_for(b"k", 1, "a cat") == number_for(b"k", 1, "a cat") != number_for(b"k", 2, "a cat")
     True
     """
-    return int.from_bytes(stream(key, f"number {seed} {prompt}", 4), "big") >> 32 - NUMBER_BITS
+    return int.from_bytes(stream(key, f"number {made_from!r}", 4), "big") >> 32 - NUMBER_BITS
 
 
 def registered_id(key: bytes, number: int) -> int:

@@ -12,15 +12,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filigrane.core.errors import MissingExtra, NotFound, UnreadableInput
+from filigrane.core.errors import NotFound, UnreadableInput
 from filigrane.core.values import sha256_hex
+from filigrane.generator.models import BUILTIN, ModelChoice
 
 if TYPE_CHECKING:
     from filigrane.generator.models.stable_diffusion import StableDiffusion
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "builtin"
 CARD = "card.json"
-NAME = "builtin"
+NAME = BUILTIN
 SIZE_PX = 256
 
 
@@ -97,12 +98,8 @@ def verify(folder: Path) -> BuiltinCard:
 
 
 def build(*, folder: Path = WEIGHTS, device: str = "auto") -> StableDiffusion:
-    """The built-in generator; raises what `verify` raises, and MissingExtra where diffusers is not installed."""
+    """The built-in generator; raises what `verify` raises, and ImportError where diffusers is not installed."""
     verify(folder)
-    try:
-        from filigrane.generator.models._single import SingleThreaded
-    except ImportError as error:
-        raise MissingExtra("The built-in generator", "generate") from error
-    from filigrane.generator.models._loading import Source
+    from filigrane.generator.models._single import SingleThreaded
 
-    return SingleThreaded(Source(str(folder), device=device))
+    return SingleThreaded(ModelChoice(str(folder), device=device))

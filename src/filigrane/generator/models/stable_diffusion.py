@@ -22,11 +22,9 @@ from filigrane.generator.base import Recipe
 from filigrane.generator.latent import inversion
 from filigrane.generator.latent.mark import LatentMark, LatentReading, read_any
 from filigrane.generator.latent.spreading import Values
-from filigrane.generator.models import _samplers
-from filigrane.generator.models._loading import Lora, Source, load, weight_files
+from filigrane.generator.models import ModelChoice, _samplers
+from filigrane.generator.models._loading import load, weight_files
 from filigrane.generator.task import PREVIEW_PX, Painted, Progress, Task
-
-__all__ = ["Lora", "Source", "StableDiffusion", "build"]
 
 _MARKED = frozenset(
     {"FluxPipeline", "StableDiffusion3Pipeline", "StableDiffusionPipeline", "StableDiffusionXLPipeline"}
@@ -38,13 +36,13 @@ _LARGEST_PX = 4096
 class StableDiffusion:
     """One model, loaded when it is first needed; serves one picture at a time."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, choice: ModelChoice) -> None:
+        self._choice = choice
 
     @cached_property
     def pipeline(self) -> Any:
         """The text-to-image pipeline of diffusers."""
-        return load(self._source)
+        return load(self._choice)
 
     @property
     def native_px(self) -> tuple[int, int]:
@@ -55,14 +53,20 @@ class StableDiffusion:
         factor = pipeline.vae_scale_factor
         return int(sides[1]) * factor, int(sides[0]) * factor
 
-    def fitted(self, width_px: int, height_px: int) -> tuple[int, int]:
-        """The width and height nearest to those given that the model can make."""
-        grid = self._grid
-        return max(1, round(width_px / grid)) * grid, max(1, round(height_px / grid)) * grid
+    def fitted(self, width_px: float, height_px: float) -> tuple[int, int]:
+        """The width and height nearest to those given that the model can make, smaller in proportion if too large."""
+        scale = min(1.0, _LARGEST_PX / max(width_px, height_px))
+        width, height = (max(1, round(side * scale / self._grid)) * self._grid for side in (width_px, height_px))
+        return width, height
 
     def files(self) -> tuple[Path, ...]:
         """The weight files that were loaded, adapters included."""
-        return weight_files(self._source)
+        return weight_files(self._choice)
+
+    @property
+    def runs_on(self) -> str:
+        """The device and the type of the model's numbers, such as ``cuda float16``."""
+        return f"{self.pipeline._execution_device.type} {str(self._denoiser.dtype).removeprefix('torch.')}"
 
     def sample(self, recipe: Recipe) -> Pixels:
         """The picture of ``recipe``, uint8 (height_px, width_px, 3); raises what `paint` raises."""
@@ -122,10 +126,8 @@ class StableDiffusion:
         height, width = pixels.shape[:2]
         native = math.prod(self.native_px)
         scale = math.sqrt(native / (width * height))
-        grid = self._grid
-        own = (round(width / grid) * grid, round(height / grid) * grid)
-        usual = (round(width * scale / grid) * grid, round(height * scale / grid) * grid)
-        fits = own == (width, height) and width * height <= native * 4
+        own, usual = (width, height), self.fitted(width * scale, height * scale)
+        fits = self.fitted(*own) == own and width * height <= native * 4
         return tuple(dict.fromkeys((own, usual) if fits else (usual,)))
 
     @property
@@ -235,7 +237,9 @@ class StableDiffusion:
             raise UsageError(f"A picture takes 1 to 1,000 steps; {recipe.steps} were given.")
         if not 0 <= recipe.seed < 1 << 63:
             raise UsageError(f"A seed is from 0 to 2**63 - 1; {recipe.seed} was given.")
-        if task.start is not None and not 1 <= int(recipe.steps * task.strength) <= recipe.steps:
+        if not math.isfinite(recipe.guidance):
+            raise UsageError(f"A guidance is a number such as 5; {recipe.guidance} was given.")
+        if task.start is not None and not 1 <= recipe.steps * task.strength <= recipe.steps:
             raise UsageError(
                 f"A strength is above 0 and up to 1, and with {recipe.steps} steps at least {1 / recipe.steps:.2g}; "
                 f"{task.strength} was given."
@@ -260,6 +264,6 @@ def _negative(recipe: Recipe, known: Any) -> dict[str, Any]:
     return {"negative_prompt": recipe.negative, **true_scale}
 
 
-def build(*, source: Source) -> StableDiffusion:
-    """The generator for the model that ``source`` names."""
-    return StableDiffusion(source)
+def build(*, choice: ModelChoice) -> StableDiffusion:
+    """The generator for the model of ``choice``."""
+    return StableDiffusion(choice)

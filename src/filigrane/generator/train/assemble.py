@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from transformers import CLIPTokenizer
 
-from filigrane.core.values import Json
+from filigrane.core.values import Json, sha256_hex
 from filigrane.generator.train.denoiser import Pair, noise_schedule
 from filigrane.generator.train.libraries import DPMSolverMultistepScheduler, StableDiffusionPipeline
 from filigrane.generator.train.vocabulary import COLOURS, known_nouns
@@ -75,17 +74,12 @@ def store(parts: Parts, folder: Path, facts: Mapping[str, Json]) -> None:
         file.chmod(0o644)
     vocabulary: dict[str, Json] = {
         kind: tuple(sorted(noun for of, noun in known_nouns() if of == kind))
-        for kind in ("produce", "clothing", "flower", "emoji")
+        for kind in ("produce", "fruit", "clothing", "flower", "emoji")
     }
     card: dict[str, Json] = {
         **facts,
         "colours": COLOURS,
         "knows": vocabulary,
-        "sha256": {file.relative_to(folder).as_posix(): digest(file) for file in files},
+        "sha256": {file.relative_to(folder).as_posix(): sha256_hex(file.read_bytes()) for file in files},
     }
     (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def digest(file: Path) -> str:
-    """SHA-256 of a file in hexadecimal."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()

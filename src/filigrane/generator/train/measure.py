@@ -105,13 +105,6 @@ def colour_word(red: float, green: float, blue: float) -> str:
     return word
 
 
-ALIKE = {
-    "grey": ("white", "black"), "beige": ("brown", "white", "grey"), "brown": ("beige", "orange"),
-    "turquoise": ("green", "blue"), "purple": ("pink", "blue"), "pink": ("red", "purple"), "orange": ("red", "yellow"),
-}  # fmt: skip
-"""Words a person would also accept; the strict count leaves them out."""
-
-
 def colours_of(picture: Pixels, *, at_least: float = 0.2) -> tuple[str, ...]:
     """Colour words that cover at least a share of the middle of a picture, uint8 (h, w, 3), most frequent first."""
     height, width = picture.shape[:2]
