@@ -50,7 +50,8 @@ def test_more_evidence_for_ai_never_lowers_the_total(evidence: list[Evidence], e
 def test_prior_alone_never_accuses(evidence: list[Evidence], prior: float) -> None:
     accusing = {Label.AI_GENERATED, Label.LIKELY_AI}
     if label(*evidence, prior=prior) in accusing:
-        assert total_llr(evidence, POLICY) >= POLICY.thresholds["likely_ai"]
+        said = [item for item in evidence if item.source in POLICY.declared]
+        assert max(total_llr(evidence, POLICY), total_llr(said, POLICY)) >= POLICY.thresholds["likely_ai"]
 
 
 @given(st.floats(0.001, 0.999))
@@ -133,3 +134,10 @@ def test_a_detector_that_sees_nothing_takes_nothing_back() -> None:
     said = say("metadata", POLICY.thresholds["ai_generated"] + 0.1)
     assert label(said, say("classifier", -0.25, Finding.ABSENT)) is Label.AI_GENERATED
     assert label(said, say("camera", -2.0)) is not Label.AI_GENERATED
+
+
+def test_a_verdict_names_the_model_that_measured() -> None:
+    camera = Evidence("camera", Finding.PRESENT, -0.7, "A camera.", {"model": "M3"})
+    measured = Evidence("classifier", Finding.ABSENT, 0.1, "Unsure.", {"model": "abc"})
+    assert fuse([camera, measured], sha256="0", policy=POLICY).model_hash == "abc"
+    assert fuse([camera], sha256="0", policy=POLICY).model_hash == ""

@@ -12,12 +12,12 @@ import pytest
 from filigrane.app.recover import State
 from filigrane.core import plugins
 from filigrane.core.values import Evidence, Finding, Integrity, Label, Trust
-from filigrane.detector.conflicts import find_conflicts
+from filigrane.detector.conflicts import RULES, find_conflicts
 from filigrane.detector.evidence.metadata import SAYS
 from filigrane.provenance.source_types import SourceType
 from filigrane.service import words
 from filigrane.service.pages import LANGUAGES, texts
-from filigrane.service.schemas import EvidenceOut
+from filigrane.service.schemas import EvidenceOut, VerdictOut
 
 TEXTS = [pytest.param(texts(code), id=code) for code in LANGUAGES]
 
@@ -55,6 +55,7 @@ def test_every_language_has_the_same_words_with_the_same_blanks() -> None:
 def test_everything_that_can_be_the_case_has_words(t: words.Texts) -> None:
     wanted = [f"verdict.{label}{part}" for label in Label for part in ("", ".text")]
     wanted += [f"advice.{label}" for label in Label]
+    wanted += [f"conflict.{code}" for code in RULES]
     wanted += [f"finding.{finding}" for finding in Finding]
     wanted += [f"{group}{integrity}" for integrity in Integrity for group in ("integrity.", "say.manifest.")]
     wanted += [f"trust.{trust}" for trust in Trust] + [
@@ -137,6 +138,19 @@ def test_how_clearly_evidence_speaks_follows_its_weight() -> None:
     assert told[2] == "" and len(set(told)) == 5
 
 
+def verdict(conflicts: list[str]) -> VerdictOut:
+    return VerdictOut(
+        label=Label.INCONCLUSIVE,
+        probability=0.5,
+        prior=0.5,
+        summary="In English.",
+        conflicts=conflicts,
+        thresholds={"conflict": 0.5},
+        policy_hash="0",
+        recommended_action="None.",
+    )
+
+
 @pytest.mark.parametrize(
     "items",
     [
@@ -150,12 +164,12 @@ def test_how_clearly_evidence_speaks_follows_its_weight() -> None:
 )
 def test_every_conflict_that_is_found_has_words(items: list[EvidenceOut]) -> None:
     told = find_conflicts(
-        tuple(Evidence(item.source, item.finding, item.llr, item.summary, item.details) for item in items), weight=0.5
+        [Evidence(item.source, item.finding, item.llr, item.summary, item.details) for item in items], weight=0.5
     )
-    said = words.conflicts(items, list(told), texts("fr"))
+    said = words.conflicts(items, verdict([conflict.sentence for conflict in told]), texts("fr"))
     assert said.translated and len(said.text.splitlines()) == len(told)
 
 
 def test_a_conflict_that_has_no_words_here_is_told_as_it_is() -> None:
-    said = words.conflicts([evidence("manifest", Finding.ABSENT)], ["Something new."], texts("fr"))
+    said = words.conflicts([evidence("manifest", Finding.ABSENT)], verdict(["Something new."]), texts("fr"))
     assert (said.text, said.translated) == ("Something new.", False)

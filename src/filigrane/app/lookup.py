@@ -16,7 +16,6 @@ from functools import partial
 from typing import Self
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from filigrane.app import service_tables as tables
 from filigrane.app.line import Line
@@ -27,7 +26,7 @@ from filigrane.core.errors import FiligraneError, NotFound, UnreadableInput, Usa
 from filigrane.core.image import decode
 from filigrane.core.parallel import GuardedPool
 from filigrane.core.settings import Settings
-from filigrane.core.values import Manifest, Picture, Trust, sha256_hex
+from filigrane.core.values import Manifest, Picture, Trust
 from filigrane.provenance import binding, trust
 from filigrane.provenance.read import read_store
 from filigrane.provenance.registry import IssuedMark, Registry
@@ -138,8 +137,9 @@ class Lookup:
         return Stored(row.id, row.store, utc(row.created_at), False) if row is not None else None
 
     def publish(self, store: bytes, owner: str) -> Stored:
-        """Keep a manifest store that ``owner`` hands in, under the label of its active manifest.
+        """Keep a manifest store that ``owner`` hands in, under the label of its active manifest, with its bindings.
 
+        Bindings of our own algorithm are passed over: numbers that another installation issued mean nothing here.
         Raises UnreadableInput for bytes that are no manifest, Conflict for an id that is taken by other bytes.
         """
         with self._lock:
@@ -151,21 +151,18 @@ class Lookup:
         here = self.manifest(manifest.label)
         if here is not None and here.store == store:
             return here
-        row = {"id": manifest.label, "owner": owner, "sha256": sha256_hex(store), "store": store, "created_at": now()}
-        if here is not None or not self._insert(tables.manifests, row):
-            raise Conflict(f"The id {manifest.label} belongs to another manifest.")
-        for alg, value in manifest.soft_bindings:
-            self.bind(manifest.label, alg, base64.b64encode(value.encode()).decode(), owner=owner)
-        return Stored(manifest.label, store, now(), False)
+        made = Stored(manifest.label, store, now(), False)
+        row = {"id": made.id, "owner": owner, "store": store, "created_at": made.created_at}
+        bound = [pair for pair in manifest.soft_bindings if pair[0] != binding.ALGORITHM]
+        with self._ledger.writing() as connection:
+            if here is not None or not connection.execute(self._ledger.insert_new(tables.manifests), row).rowcount:
+                raise Conflict(f"The id {made.id} belongs to another manifest.")
+            for alg, value in bound:
+                connection.execute(self._ledger.insert_new(tables.bindings), _bound(made.id, alg, value))
+        return made
 
-    def withdraw(self, id: str, owner: str, reason: str) -> None:
-        """Take back a manifest that ``owner`` handed in, or revoke a mark that was issued here.
-
-        A revoked mark is still found, and found to be revoked. Raises NotFound.
-        """
-        if mark := self._registry.find_by_manifest(id):
-            self._registry.revoke(mark.id, reason)
-            return
+    def withdraw(self, id: str, owner: str) -> None:
+        """Take back a manifest that ``owner`` handed in; NotFound for any other, those issued here among them."""
         mine = (tables.manifests.c.id == id) & (tables.manifests.c.owner == owner)
         with self._ledger.writing() as connection:
             if not connection.execute(tables.manifests.delete().where(mine)).rowcount:
@@ -179,27 +176,16 @@ class Lookup:
         """
         if alg == binding.ALGORITHM:
             raise UsageError(f"Marks of {alg} are issued by marking a picture; they can't be bound by hand.")
-        row = {"alg": alg, "value": _decoded(value), "manifest": id, "owner": owner, "created_at": now()}
+        row = _bound(id, alg, _decoded(value))
         with self._ledger.reading() as connection:
             holder = connection.scalar(sa.select(tables.manifests.c.owner).where(tables.manifests.c.id == id))
         if holder != owner:
             raise NotFound(f"You have published no manifest {id[:200]!r}; publish it before binding to it.")
-        if replace:
-            others = (tables.bindings.c.manifest == id) & (tables.bindings.c.alg == alg)
-            with self._ledger.writing() as connection:
+        others = (tables.bindings.c.manifest == id) & (tables.bindings.c.alg == alg)
+        with self._ledger.writing() as connection:
+            if replace:
                 connection.execute(tables.bindings.delete().where(others))
-        self._insert(tables.bindings, row)
-
-    def _insert(self, table: sa.Table, row: dict[str, object]) -> bool:
-        """Whether ``row`` is new."""
-        try:
-            with self._ledger.writing() as connection:
-                connection.execute(table.insert(), row)
-        except FiligraneError as error:
-            if isinstance(error.__cause__, IntegrityError):
-                return False
-            raise
-        return True
+            connection.execute(self._ledger.insert_new(tables.bindings), row)
 
 
 def active_manifest(store: bytes) -> bytes:
@@ -219,6 +205,11 @@ def active_manifest(store: bytes) -> bytes:
         return store
     kept = children[0] + children[-1]
     return (_HEADER_BYTES + len(kept)).to_bytes(4, "big") + b"jumb" + kept
+
+
+def _bound(manifest: str, alg: str, value: str) -> dict[str, object]:
+    """A row of the table of bindings."""
+    return {"alg": alg, "value": value, "manifest": manifest, "created_at": now()}
 
 
 def _decoded(value: str) -> str:

@@ -10,8 +10,9 @@ import http.client
 import ipaddress
 import socket
 import ssl
-import time
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,6 +20,10 @@ from filigrane.core.errors import FiligraneError, LimitExceeded, UsageError
 
 _PORTS = {"http": 80, "https": 443}
 _MAX_URL = 2048
+_WHOLE = 3
+"""A whole request may take so many times the limit of a single read."""
+_EMBEDDING = tuple(map(ipaddress.ip_network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")))
+"""IPv6 networks whose addresses hold an IPv4 address: compatible (RFC 4291), NAT64 (6052, 8215), Teredo, 6to4."""
 
 
 class Refused(UsageError):
@@ -76,27 +81,23 @@ class Outbound:
         host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection = _Pinned(host, port, self._address(host, port), self.timeout_s, secure=parts.scheme == "https")
+        # Each single read has a time limit, but a side that drips bytes would keep within it for ever.
+        overdue = threading.Timer(_WHOLE * self.timeout_s, connection.cut)
+        overdue.start()
         try:
             connection.request(method, target, body, {"user-agent": "filigrane", **headers})
             answer = connection.getresponse()
-            data = self._read(answer)
+            data = answer.read(self.max_bytes + 1)
+            if connection.was_cut:  # what was cut off may look like a short answer
+                raise TimeoutError
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise Unreachable(f"{host} could not be reached ({type(error).__name__}).") from error
         finally:
+            overdue.cancel()
             connection.close()
         if len(data) > self.max_bytes:
             raise LimitExceeded(f"The address answers with more than {self.max_bytes:,} bytes.")
         return answer.status, data
-
-    def _read(self, answer: http.client.HTTPResponse) -> bytes:
-        """The body, up to one byte over the limit; a side that drips bytes runs out of time all the same."""
-        parts, size, deadline = [], 0, time.monotonic() + 3 * self.timeout_s
-        while size <= self.max_bytes and (part := answer.read1(65536)):
-            parts.append(part)
-            size += len(part)
-            if time.monotonic() > deadline:
-                raise TimeoutError
-        return b"".join(parts)
 
     def _address(self, host: str, port: int) -> str:
         """One address of ``host``, all of whose addresses were checked."""
@@ -115,7 +116,7 @@ class Outbound:
         address = mapped if mapped is not None else address
         if any(address.version == network.version and address in network for network in self._allowed):
             return True
-        embedded = isinstance(address, ipaddress.IPv6Address) and (address.sixtofour or address.teredo)
+        embedded = any(address.version == network.version and address in network for network in _EMBEDDING)
         return address.is_global and not address.is_multicast and not embedded
 
 
@@ -125,10 +126,22 @@ class _Pinned(http.client.HTTPConnection):
     def __init__(self, host: str, port: int, address: str, timeout_s: float, *, secure: bool) -> None:
         super().__init__(host, port, timeout=timeout_s)
         self._pinned, self._secure = address, secure
+        self.was_cut = False
+        self._held: socket.socket | None = None  # the base class lets go of its own when the head has come
         self.default_port = _PORTS["https" if secure else "http"]
 
     def connect(self) -> None:
         """Connect to the pinned address; over TLS the certificate must be the host's."""
-        self.sock = socket.create_connection((self._pinned, self.port), self.timeout)
+        self._held = self.sock = socket.create_connection((self._pinned, self.port), self.timeout)
         if self._secure:
-            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+            context = ssl.create_default_context()
+            secured = context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+            self._held = self.sock = secured
+            secured.do_handshake()
+
+    def cut(self) -> None:
+        """End the connection from another thread, whatever it waits for."""
+        self.was_cut = True
+        if self._held is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self._held, socket.SHUT_RDWR)  # not that of TLS, which would first say goodbye

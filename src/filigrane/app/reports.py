@@ -10,11 +10,11 @@ import base64
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -23,15 +23,17 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from filigrane import __version__
 from filigrane.app.keys import key_folder
 from filigrane.app.records import Record, to_record
-from filigrane.app.results import coarse, model_hash
+from filigrane.app.results import coarse
 from filigrane.app.runtime import Runtime
 from filigrane.app.scan import Scanned
 from filigrane.core.errors import FiligraneError, NotFound, UsageError
 from filigrane.core.settings import Settings
 from filigrane.core.values import Json
 from filigrane.provenance import certificates, keys
+from filigrane.provenance.trust import TrustStore
 
 MAX_REPORT_BYTES = 16 * 2**20
+_LONGEST_CHAIN = 8
 _COORDINATE = 32
 _ROUNDING, _STEP = 0.02, 0.5
 
@@ -44,16 +46,33 @@ class NoSigningKey(FiligraneError):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A report whose signature holds: what it says, who signed it (organisation), and the id of the certificate."""
+    """A report whose signature holds: what it says, who signed it (organisation), and by which certificate (its id).
+
+    ``chain`` is that certificate and those of its authorities that came along.
+    """
 
     report: Mapping[str, Json]
     signer: str
     certificate: str
+    chain: tuple[x509.Certificate, ...] = field(repr=False)
 
 
-def compose(id: str, created_at: datetime, record: Record, runtime: Runtime) -> dict[str, Json]:
-    """What a report says: picture, verdict, evidence, and all that it takes to come to the same verdict again."""
+def replay(scanned: Scanned, runtime: Runtime) -> dict[str, Json]:
+    """All that it takes to come to the same verdict again, as it is in force when the picture is looked at."""
     policy = runtime.policy
+    return {
+        "filigrane": __version__,
+        "sources": list(runtime.source_names),
+        "policy": {"version": policy.version, "hash": policy.hash, "cap": policy.cap},
+        "model": scanned.verdict.model_hash or None if scanned.verdict is not None else None,
+        "weights": dict(policy.weights),
+        "thresholds": dict(policy.thresholds),
+        "prior": runtime.settings.prior,
+    }
+
+
+def compose(id: str, created_at: datetime, record: Record) -> dict[str, Json]:
+    """What a report says: picture, verdict, evidence, and what the record holds of how to replay it."""
     return {
         "id": id,
         "created_at": created_at.isoformat(),
@@ -62,16 +81,8 @@ def compose(id: str, created_at: datetime, record: Record, runtime: Runtime) -> 
         "error": record["error"],
         "evidence": record["evidence"],
         "notes": record["notes"],
-        "replay": {
-            "filigrane": __version__,
-            "sources": list(runtime.source_names),
-            "policy": {"version": policy.version, "hash": policy.hash, "cap": policy.cap},
-            "model": model_hash(record),
-            "weights": dict(policy.weights),
-            "thresholds": dict(policy.thresholds),
-            "prior": runtime.settings.prior,
-            "coarse": bool(record.get("coarse")),
-        },
+        "coarse": bool(record.get("coarse")),
+        "replay": record.get("replay"),
         "limits": LIMITS,
     }
 
@@ -112,15 +123,17 @@ def sign(report: Mapping[str, Json], settings: Settings) -> dict[str, Json]:
 def check(data: bytes) -> Checked:
     """The report in ``data``, once its signature holds and its readable copy says the same.
 
-    Raises UsageError saying what is wrong. Who the signer is stands in the answer; whether to believe that
-    certificate is for the reader to decide, by the list of authorities or the id.
+    Raises UsageError saying what is wrong. The signer is who the certificate names; ask `authority` who vouches
+    for that.
     """
     if len(data) > MAX_REPORT_BYTES:
         raise UsageError(f"The report has {len(data)} bytes, over the limit of {MAX_REPORT_BYTES}.")
     try:
         signed = json.loads(data)
         header = json.loads(_unb64(signed["protected"]))
-        leaf = x509.load_der_x509_certificate(base64.b64decode(header["x5c"][0], validate=True))
+        ders = [base64.b64decode(text, validate=True) for text in header["x5c"][:_LONGEST_CHAIN]]
+        chain = tuple(map(x509.load_der_x509_certificate, ders))
+        leaf = chain[0]
         message = f"{signed['protected']}.{signed['payload']}".encode()
         key, raw = leaf.public_key(), _unb64(signed["signature"])
         if header["alg"] != _algorithm(key):
@@ -133,7 +146,33 @@ def check(data: bytes) -> Checked:
         raise UsageError("The signature of the report does not hold: it was changed after signing.") from error
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise UsageError(f"This is no signed report of the service ({error}).") from error
-    return Checked(report, certificates.organisation(leaf), certificates.certificate_id(leaf))
+    return Checked(report, certificates.organisation(leaf), certificates.certificate_id(leaf), chain)
+
+
+def authority(checked: Checked, store: TrustStore) -> str:
+    """The name of the authority in ``store`` that vouches for the signer now; empty where none does."""
+    last, *rest = checked.chain
+    anchors = (
+        x509.load_pem_x509_certificates(f"{store.anchors}{store.local}".encode())
+        if any((store.anchors, store.local))
+        else []
+    )
+    while last.not_valid_before_utc <= datetime.now(UTC) <= last.not_valid_after_utc:
+        if (found := next((anchor for anchor in anchors if _issued(last, anchor)), None)) is not None:
+            return found.subject.rfc4514_string()
+        if not rest or not _issued(last, rest[0]):
+            break
+        last, *rest = rest
+    return ""
+
+
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether ``issuer`` is an authority whose signature ``certificate`` carries."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+        return issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (InvalidSignature, ValueError, TypeError, x509.ExtensionNotFound, UnsupportedAlgorithm):
+        return False
 
 
 def differences(report: Mapping[str, Json], scanned: Scanned, runtime: Runtime) -> tuple[str, ...]:
@@ -142,10 +181,9 @@ def differences(report: Mapping[str, Json], scanned: Scanned, runtime: Runtime) 
     Measured numbers may differ by two hundredths (coarse ones by their step): on other processors, or more of them,
     sums round otherwise.
     """
-    replay = report.get("replay")
-    rough = isinstance(replay, Mapping) and bool(replay.get("coarse"))
-    record, slack = (coarse(to_record(scanned)), _STEP) if rough else (to_record(scanned), _ROUNDING)
-    now = json.loads(json.dumps(compose("", datetime.min, record, runtime)))
+    record = to_record(scanned) | {"replay": replay(scanned, runtime)}
+    record, slack = (coarse(record), _STEP) if report.get("coarse") else (record, _ROUNDING)
+    now = json.loads(json.dumps(compose("", datetime.min, record)))
     told = {
         "picture": "The picture is another one or was read otherwise",
         "replay": "Version, sources, model, policy, prior or thresholds are others than those of the report",

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from filigrane.app import service_tables as tables
 from filigrane.app.records import Record
@@ -23,7 +22,6 @@ from filigrane.core.values import Json
 
 ANYONE = ""
 """The owner of what was asked for without a key."""
-OPINIONS = ("agree", "disagree", "unsure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +54,9 @@ class AuditLine:
 def coarse(record: Record) -> dict[str, Json]:
     """``record`` for those without a key, marked ``coarse``: without the numbers that lead a picture past a detector.
 
-    Weights keep steps of half a nat, the probability of a hundredth, rates of false positives of a power of ten, and
-    the statistics of mark and detector are left out. What was found, and the label, stay.
+    Weights, those of a heat map too, keep steps of half a nat, the probability of a hundredth, rates of false
+    positives of a power of ten, and the statistics of mark and detector are left out. What was found, and the label,
+    stay.
     """
     told: dict[str, Json] = {**record, "coarse": True}
     verdict, evidence = record["verdict"], record["evidence"]
@@ -65,19 +64,13 @@ def coarse(record: Record) -> dict[str, Json]:
         told["verdict"] = {**verdict, "probability": round(float(verdict["probability"]), 2)}  # type: ignore[arg-type]
     if isinstance(evidence, (list, tuple)):
         told["evidence"] = [_coarse(item) for item in evidence if isinstance(item, Mapping)]
+    if isinstance(heat := record.get("heatmap"), Mapping):
+        rows: Any = heat["llr"]
+        told["heatmap"] = {**heat, "llr": [[_step(nats) for nats in row] for row in rows]}
     return told
 
 
-def model_hash(record: Record) -> str | None:
-    """The digest of the detector that looked at the picture, None where none did."""
-    evidence = record["evidence"]
-    for item in evidence if isinstance(evidence, (list, tuple)) else ():
-        if isinstance(item, Mapping) and item["source"] == "classifier" and isinstance(item["details"], Mapping):
-            return str(item["details"]["model"]) if "model" in item["details"] else None
-    return None
-
-
-_STATISTICS = frozenset({"p_value", "bit_accuracy", "correlation", "scores"})
+_STATISTICS = frozenset({"p_value", "bit_accuracy", "correlation", "scores", "family_probability"})
 
 
 def _coarse(item: Mapping[str, Json]) -> dict[str, Json]:
@@ -89,10 +82,14 @@ def _coarse(item: Mapping[str, Json]) -> dict[str, Json]:
     )
     return {
         **item,
-        "llr": round(2 * float(llr)) / 2,  # type: ignore[arg-type]
+        "llr": _step(float(llr)),  # type: ignore[arg-type]
         "false_positive_rate": 10.0 ** math.ceil(math.log10(rate)) if isinstance(rate, float) and rate > 0 else rate,
         "details": kept,
     }
+
+
+def _step(nats: float) -> float:
+    return round(2 * nats) / 2
 
 
 class Results:
@@ -178,11 +175,10 @@ class Results:
 
     def spend(self, owner: str, count: int, quota: int) -> bool:
         """Count ``count`` pictures against today's ``quota`` (UTC) of ``owner``; False, and not counted, where over."""
-        insert = postgresql.insert if self._ledger.skips_locked else sqlite.insert
         table, today = tables.usage, now().date()
-        statement = insert(table).values(owner=owner, day=today, count=0)
+        statement = self._ledger.insert_new(table).values(owner=owner, day=today, count=0)
         with self._ledger.writing() as connection:
-            connection.execute(statement.on_conflict_do_nothing())
+            connection.execute(statement)
             mine = (table.c.owner == owner) & (table.c.day == today) & (table.c.count + count <= quota)
             return connection.execute(table.update().where(mine).values(count=table.c.count + count)).rowcount == 1
 
@@ -192,6 +188,8 @@ class Results:
         with self._ledger.writing() as connection:
             uploads = connection.scalars(sa.select(tables.detections.c.upload).where(gone)).all()
             connection.execute(tables.detections.delete().where(gone))
+            ended = (tables.api_keys.c.id != tables.api_keys.c.owner) & (tables.api_keys.c.expires_at <= now())
+            connection.execute(tables.api_keys.delete().where(ended))  # sessions of the page
             day = now().date() - timedelta(days=2)
             connection.execute(tables.usage.delete().where(tables.usage.c.day < day))
         return tuple(name for name in uploads if name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,16 +55,13 @@ def take_archive(stream: IO[bytes], uploads: Uploads, settings: Settings, *, mos
 
 
 def take_files(files: Sequence[tuple[str, IO[bytes]]], uploads: Uploads) -> Taken:
-    """Keep loose files, pairs of name and stream, until their job is done; equal names get numbers."""
+    """Keep loose files, pairs of name and stream, until their job is done; each name gets a number before it."""
     name, members = f"{secrets.token_hex(16)}.zip", []
-    with tempfile.TemporaryFile() as packed:
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-            for number, (given, stream) in enumerate(files):
-                members.append(f"{number:05}-{clean_name(given)}")
-                with archive.open(members[-1], "w", force_zip64=True) as target:
-                    shutil.copyfileobj(stream, target, 1 << 20)
-        packed.seek(0)
-        uploads.put(name, packed)
+    with uploads.writing(name) as packed, zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for number, (given, stream) in enumerate(files):
+            members.append(f"{number:05}-{clean_name(given)}")
+            with archive.open(members[-1], "w", force_zip64=True) as target:
+                shutil.copyfileobj(stream, target, 1 << 20)
     return Taken(name, tuple(members))
 
 

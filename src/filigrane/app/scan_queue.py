@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from filigrane.app import service_tables as tables
 from filigrane.app.records import Record, to_record
-from filigrane.app.results import ANYONE, Detection, Results, coarse
+from filigrane.app.results import Detection, Results
 from filigrane.app.scan import Scanned
 from filigrane.app.service_tables import Ledger, new_id, now, utc
 
@@ -95,9 +95,8 @@ class Delivery:
 class ScanQueue:
     """The jobs in one database, seen by the server process called ``worker``."""
 
-    def __init__(self, ledger: Ledger, results: Results, *, worker: str, lease_s: float = 30.0, days: int = 30) -> None:
+    def __init__(self, ledger: Ledger, *, worker: str, lease_s: float = 30.0, days: int = 30) -> None:
         self._ledger = ledger
-        self._results = results
         self._worker = worker
         self._lease = timedelta(seconds=lease_s)
         self._life = timedelta(days=days)
@@ -149,12 +148,15 @@ class ScanQueue:
         return tuple((row.finished, json.loads(row.record)) for row in rows)
 
     def cancel(self, id: str) -> None:
-        """Take what is left of a job off the queue; what is done stays."""
+        """Take what is left of a job off the queue; what is done stays.
+
+        Pictures come before their job here as in `finish`, so that the two never wait for each other crosswise.
+        """
         with self._ledger.writing() as connection:
-            running = (tables.scans.c.id == id) & (tables.scans.c.state == State.RUNNING.value)
-            connection.execute(tables.scans.update().where(running).values(state=State.CANCELLED.value))
             rest = (tables.scan_items.c.scan == id) & (tables.scan_items.c.state != "done")
             connection.execute(tables.scan_items.delete().where(rest))
+            running = (tables.scans.c.id == id) & (tables.scans.c.state == State.RUNNING.value)
+            connection.execute(tables.scans.update().where(running).values(state=State.CANCELLED.value))
 
     def claim(self, count: int) -> tuple[Leased, ...]:
         """Up to ``count`` pictures to look at, oldest jobs first: ours until the lease ends."""
@@ -177,15 +179,25 @@ class ScanQueue:
         leased = [(_leased(row), row.tries) for row in rows]
         for item, tries in leased:
             if tries >= MAX_TRIES:
-                self.finish(item, _given_up(item))
+                self.finish(item, to_record(_given_up(item)))
         return tuple(item for item, tries in leased if tries < MAX_TRIES)
 
-    def renew(self) -> None:
-        """Hold on to everything that is ours for another lease."""
-        items = tables.scan_items
-        mine = (items.c.state == "leased") & (items.c.worker == self._worker)
+    def renew(self, item: Leased) -> None:
+        """Hold on to a picture in hand for another lease: one row a transaction, so that no two ever wait crosswise."""
         with self._ledger.writing() as connection:
-            connection.execute(items.update().where(mine).values(lease_until=now() + self._lease))
+            connection.execute(self._mine(item).values(lease_until=now() + self._lease))
+
+    def put_back(self, item: Leased) -> None:
+        """Give back a picture that was not begun, as if it had never been claimed."""
+        values = {"state": "waiting", "worker": "", "tries": tables.scan_items.c.tries - 1}
+        with self._ledger.writing() as connection:
+            connection.execute(self._mine(item).values(**values))
+
+    def _mine(self, item: Leased) -> sa.Update:
+        """A change to the row of ``item``, as long as its lease is ours."""
+        items = tables.scan_items
+        this = (items.c.scan == item.scan) & (items.c.position == item.position)
+        return items.update().where(this, items.c.state == "leased", items.c.worker == self._worker)
 
     def release(self) -> None:
         """Put back what is ours and not finished, so that others need not wait for the lease to end."""
@@ -194,18 +206,15 @@ class ScanQueue:
         with self._ledger.writing() as connection:
             connection.execute(items.update().where(mine).values(state="waiting", worker=""))
 
-    def finish(self, item: Leased, scanned: Scanned) -> bool:
+    def finish(self, item: Leased, record: Record) -> bool:
         """Record what became of a picture; False, and nothing recorded, where its lease has gone to another."""
         items, jobs = tables.scan_items, tables.scans
-        record = to_record(scanned)
-        record = coarse(record) if item.owner == ANYONE else record
         this = (items.c.scan == item.scan) & (items.c.position == item.position)
-        mine = this & (items.c.state == "leased") & (items.c.worker == self._worker)
         with self._ledger.writing() as connection:
-            done = items.update().where(mine).values(state="done", record=json.dumps(record), lease_until=None)
+            done = self._mine(item).values(state="done", record=json.dumps(record), lease_until=None)
             if not connection.execute(done).rowcount:
                 return False
-            counted = {"done": jobs.c.done + 1, "unreadable": jobs.c.unreadable + int(bool(scanned.error))}
+            counted = {"done": jobs.c.done + 1, "unreadable": jobs.c.unreadable + int(bool(record["error"]))}
             connection.execute(jobs.update().where(jobs.c.id == item.scan).values(**counted))
             number = connection.scalar(sa.select(jobs.c.done).where(jobs.c.id == item.scan))
             connection.execute(items.update().where(this).values(finished=number))
@@ -260,7 +269,7 @@ class ScanQueue:
     def waiting(self) -> int:
         """Pictures of all jobs that are not finished."""
         items = tables.scan_items
-        query = sa.select(sa.func.count()).select_from(items).where(items.c.state != "done")
+        query = sa.select(sa.func.count()).select_from(items).where(items.c.state.in_(("waiting", "leased")))
         with self._ledger.reading() as connection:
             return int(connection.scalar(query) or 0)
 
@@ -276,7 +285,7 @@ class ScanQueue:
 
 
 def _given_up(item: Leased) -> Scanned:
-    told = f"{item.member} ended the server process {MAX_TRIES} times; it is not tried again."
+    told = f"{item.member} was begun {MAX_TRIES} times and never finished; it is not tried again."
     return Scanned(item.member, error=told, error_kind="FiligraneError", exit_code=4, http_status=500)
 
 

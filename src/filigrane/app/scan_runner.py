@@ -18,9 +18,11 @@ from standardwebhooks import Webhook
 from filigrane.app.inputs import Item
 from filigrane.app.line import Busy
 from filigrane.app.outbound import Outbound
-from filigrane.app.results import Results
+from filigrane.app.records import Record, to_record
+from filigrane.app.reports import replay
+from filigrane.app.results import ANYONE, Results, coarse
 from filigrane.app.scan import Scanned
-from filigrane.app.scan_queue import Delivery, Leased, ScanQueue, ScanState
+from filigrane.app.scan_queue import Delivery, Kind, Leased, ScanQueue, ScanState
 from filigrane.app.scan_service import ScanService
 from filigrane.app.service_tables import now
 from filigrane.app.uploads import Uploads
@@ -61,12 +63,13 @@ class ScanRunner:
         self._outbound = outbound
         self._wake = threading.Event()
         self._stop = threading.Event()
+        self._running: dict[Future[Scanned], tuple[Leased, ExitStack]] = {}
         self._threads = [
             threading.Thread(target=self._work, name="scan-queue", daemon=True),
             *(
                 threading.Thread(target=self._regularly, args=(work, pause_s), name=f"scan-{name}", daemon=True)
                 for name, work, pause_s in (
-                    ("renew", queue.renew, _RENEW_S),
+                    ("renew", self._renew, _RENEW_S),
                     ("notices", self._notify, _IDLE_S),
                     ("tidy", self.tidy, _TIDY_S),
                 )
@@ -91,43 +94,56 @@ class ScanRunner:
         self._queue.release()
 
     def _work(self) -> None:
-        running: dict[Future[Scanned], tuple[Leased, ExitStack]] = {}
-        while not (self._stop.is_set() and not running):
+        while not (self._stop.is_set() and not self._running):
             try:
-                free = 0 if self._stop.is_set() else self._scanning.workers - len(running)
-                for item in self._queue.claim(free) if free else ():
-                    self._begin(item, running)
-                if not running:
+                with ExitStack() as spent:  # the copy of an archive stays until its next picture is begun
+                    self._record(spent)
+                    self._begin()
+                if not self._running:
                     self._wake.wait(_IDLE_S)
                     self._wake.clear()
-                    continue
-                done, _ = wait(running, _IDLE_S, FIRST_COMPLETED)
-                for future in done:
-                    item, held = running.pop(future)
-                    held.close()
-                    self._queue.finish(item, replace(future.result(), path=item.member))
-            except FiligraneError as error:
+            except Exception as error:  # what was in hand comes again when its lease ends
                 _LOG.error("the queue of scans stumbled", exc_info=error)
                 self._stop.wait(_IDLE_S)
 
-    def _begin(self, item: Leased, running: dict[Future[Scanned], tuple[Leased, ExitStack]]) -> None:
-        held = ExitStack()
-        try:
-            path = held.enter_context(self._uploads.local(item.archive))
-            running[self._scanning.submit(Item(str(path), item.member))] = (item, held)
-        except Busy:
-            held.close()  # its lease ends by itself, and somebody has room by then
-            self._stop.wait(_IDLE_S)
-        except FiligraneError as error:
-            held.close()
-            gone = Scanned(item.member, error=str(error), error_kind=type(error).__name__, exit_code=4)
-            self._queue.finish(item, gone)
+    def _record(self, spent: ExitStack) -> None:
+        """Record what is finished; what could not be recorded is no longer in hand."""
+        done, _ = wait(self._running, _IDLE_S, FIRST_COMPLETED)
+        for future in done:
+            item, held = self._running.pop(future)
+            spent.push(held)
+            self._queue.finish(item, self._told(item, _outcome(item, future)))
+
+    def _begin(self) -> None:
+        """Take on as many pictures as there are workers to look at them."""
+        free = 0 if self._stop.is_set() or self._scanning.full else self._scanning.workers - len(self._running)
+        for item in self._queue.claim(free) if free else ():
+            held = ExitStack()
+            try:
+                path = held.enter_context(self._uploads.local(item.archive))
+                self._running[self._scanning.submit(Item(str(path), item.member))] = (item, held)
+            except Busy:
+                held.close()
+                self._queue.put_back(item)
+            except FiligraneError as error:
+                held.close()
+                self._queue.finish(item, self._told(item, _failure(item, error)))
+
+    def _told(self, item: Leased, scanned: Scanned) -> Record:
+        record = to_record(scanned)
+        if item.kind is Kind.DETECTION:
+            record["replay"] = replay(scanned, self._scanning.runtime)
+        return coarse(record) if item.owner == ANYONE else record
+
+    def _renew(self) -> None:
+        for item, _ in list(self._running.values()):
+            self._queue.renew(item)
 
     def _regularly(self, work: Callable[[], None], pause_s: float) -> None:
         while not self._stop.wait(pause_s):
             try:
                 work()
-            except FiligraneError as error:
+            except Exception as error:
                 _LOG.error("regular work of the service failed", exc_info=error)
 
     def tidy(self) -> None:
@@ -166,3 +182,16 @@ class ScanRunner:
             _LOG.warning("a notice was not delivered (try %d): %s", delivery.tries, error)
             return False
         return 200 <= status < 300
+
+
+def _outcome(item: Leased, future: Future[Scanned]) -> Scanned:
+    """What came of a picture; a bug is logged, and told as an error of this one picture."""
+    if (error := future.exception()) is not None:
+        _LOG.error("a picture of a scan could not be looked at", exc_info=error)
+        return _failure(item, FiligraneError("Something went wrong here; the log of the server has the rest."))
+    return replace(future.result(), path=item.member)
+
+
+def _failure(item: Leased, error: FiligraneError) -> Scanned:
+    name, told = type(error).__name__, str(error)
+    return Scanned(item.member, error=told, error_kind=name, exit_code=error.exit_code, http_status=error.http_status)

@@ -6,9 +6,11 @@ process. A full queue says so at once (`Busy`), because an answer that comes aft
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
@@ -23,6 +25,7 @@ from filigrane.core.errors import FiligraneError
 from filigrane.core.image import encode
 from filigrane.core.parallel import GuardedPool
 
+_LOG = logging.getLogger("filigrane.service")
 _LATEST = 0.1
 """Share of the latest picture in the running mean of how long a picture takes."""
 _WARM_PX = 256
@@ -36,8 +39,17 @@ class ScanService:
     ``longest_wait_s``, by the time that the latest ones took.
     """
 
-    def __init__(self, runtime: Runtime, *, waiting: int = 64, longest_wait_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        waiting: int = 64,
+        longest_wait_s: float = 10.0,
+        saw: Callable[[Scanned], None] = lambda scanned: None,
+    ) -> None:
+        """``saw`` is told of every picture that was asked for and looked at."""
         self._runtime = runtime
+        self._saw = saw
         self._limit = waiting
         self._longest_wait_s = longest_wait_s
         self._each_s = 0.0
@@ -58,6 +70,11 @@ class ScanService:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def runtime(self) -> Runtime:
+        """What it looks with."""
+        return self._runtime
 
     @property
     def workers(self) -> int:
@@ -86,6 +103,15 @@ class ScanService:
 
     def submit(self, item: Item) -> Future[Scanned]:
         """What will become of ``item``: errors of the input are in the value, not raised. Raises Busy where full."""
+        future = self._take(item)
+        future.add_done_callback(self._tell)
+        return future
+
+    def _tell(self, future: Future[Scanned]) -> None:
+        if not future.cancelled() and future.exception() is None:
+            self._saw(future.result())
+
+    def _take(self, item: Item) -> Future[Scanned]:
         future: Future[Scanned] = Future()
         with self._lock:
             if (busy := self.busy) is not None:
@@ -98,7 +124,10 @@ class ScanService:
         """Have every worker look at a drawn picture, so that models are loaded before anybody waits for them."""
         rng = np.random.default_rng(0)
         drawn = encode(rng.integers(0, 256, (_WARM_PX, _WARM_PX, 3), dtype=np.uint8), "png")
-        return tuple(self.submit(Item("warm.png", data=drawn)) for _ in self._threads)
+        futures = tuple(self._take(Item("warm.png", data=drawn)) for _ in self._threads)
+        for future in futures:
+            future.add_done_callback(_log_failure)
+        return futures
 
     def close(self) -> None:
         """Finish what was taken on, then end the workers; nothing more is taken on."""
@@ -141,3 +170,9 @@ class ScanService:
             return _failed(item, outcome)
         with self._host:  # the models and their caches serve one picture at a time
             return _complete(outcome, self._runtime)
+
+
+def _log_failure(future: Future[Scanned]) -> None:
+    told = future.exception() or future.result().error
+    if told:
+        _LOG.error("the first picture of a worker could not be looked at: %s", told)

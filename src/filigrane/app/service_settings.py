@@ -35,7 +35,7 @@ class ServiceSettings(BaseSettings):
     rate_per_minute: int = Field(240, gt=0, description="requests a minute of one key, or one address without a key")
     daily_quota: int = Field(100_000, gt=0, description="pictures a day (UTC) of one key")
     max_upload_bytes: int = Field(32 * 2**20, gt=0, description="largest picture that is taken, in bytes")
-    max_archive_bytes: int = Field(2**30, gt=0, description="largest archive of a scan that is taken, in bytes")
+    max_archive_bytes: int = Field(2**30, gt=0, description="largest archive of a scan, from a key, in bytes")
     max_pictures: int = Field(10_000, gt=0, description="most pictures in one scan")
     waiting: int = Field(64, ge=0, description="pictures that may wait for a worker before 503 is answered")
     longest_wait_s: float = Field(10.0, gt=0, description="longest that a picture should wait before 503 is answered")

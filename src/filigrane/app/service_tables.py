@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Self
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from filigrane.core.errors import FiligraneError
 from filigrane.provenance import database
 
-SCHEMA = 1
+SCHEMA = 2
 _LOCK = 0x46494C53  # any constant will do, as long as it stays and is not the registry's
+_NAME = "service's database"
 _MOMENT = sa.DateTime(timezone=True)
 
 METADATA = sa.MetaData()
@@ -86,7 +88,6 @@ scans = sa.Table(
     *(sa.Column(name, sa.Text, nullable=False) for name in ("webhook_url", "webhook_secret")),
     sa.Column("webhook_tries", sa.Integer, nullable=False),
     sa.Column("webhook_at", _MOMENT),
-    sa.Index("scans_by_owner", "owner", "id"),
 )
 scan_items = sa.Table(
     "scan_items",
@@ -105,7 +106,7 @@ manifests = sa.Table(
     "manifests",
     METADATA,
     sa.Column("id", sa.Text, primary_key=True),
-    *(sa.Column(name, sa.Text, nullable=False) for name in ("owner", "sha256")),
+    sa.Column("owner", sa.Text, nullable=False),
     sa.Column("store", sa.LargeBinary, nullable=False),
     sa.Column("created_at", _MOMENT, nullable=False),
 )
@@ -113,7 +114,6 @@ bindings = sa.Table(
     "bindings",
     METADATA,
     *(sa.Column(name, sa.Text, primary_key=True) for name in ("alg", "value", "manifest")),
-    sa.Column("owner", sa.Text, nullable=False),
     sa.Column("created_at", _MOMENT, nullable=False),
 )
 
@@ -134,7 +134,7 @@ class Ledger:
         FiligraneError, in one sentence, where the database can't be used.
         """
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        engine = database.connect(home, url or f"sqlite:///{home / 'service.sqlite'}")
+        engine = database.connect(home, url or f"sqlite:///{home / 'service.sqlite'}", name=_NAME)
         ledger = cls(engine)
         with ledger.writing() as connection:
             if ledger.skips_locked:
@@ -155,16 +155,22 @@ class Ledger:
         """Whether rows that another process holds can be passed over (PostgreSQL) or writers queue up (SQLite)."""
         return self._engine.dialect.name == "postgresql"
 
+    def insert_new(self, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+        """An insertion into ``table`` that passes over rows that are there already."""
+        if self.skips_locked:
+            return postgresql.insert(table).on_conflict_do_nothing()
+        return sqlite.insert(table).on_conflict_do_nothing()
+
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A connection to read from."""
-        with database.one_sentence(self._engine), self._engine.connect() as connection:
+        with database.one_sentence(self._engine, name=_NAME), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """One writing transaction, committed at the end of the block, undone where the block raises."""
-        with database.one_sentence(self._engine), self._writer.begin() as connection:
+        with database.one_sentence(self._engine, name=_NAME), self._writer.begin() as connection:
             yield connection
 
     def close(self) -> None:

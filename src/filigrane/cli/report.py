@@ -22,16 +22,25 @@ def check(
     from filigrane.app.inputs import Item
     from filigrane.app.runtime import Runtime
     from filigrane.app.scan import scan_items
+    from filigrane.core.errors import UnreadableInput
     from filigrane.core.image import Limits, read_file
     from filigrane.core.settings import load
 
     checked = reports.check(read_file(report, Limits(max_bytes=reports.MAX_REPORT_BYTES)))
+    runtime = Runtime(load().model_copy(update={"workers": 1}))
+    vouching = reports.authority(checked, runtime.trust)
     print(f"The signature holds: {checked.signer}, certificate {checked.certificate}.")
+    print(
+        f"An authority vouches for that name: {vouching}."
+        if vouching
+        else "No authority known here vouches for that name, and anybody can write it into a certificate: "
+        "compare the id with the signer's, or import their authority with filigrane trust."
+    )
     if picture is None:
         return
-    settings = load()
-    runtime = Runtime(settings.model_copy(update={"workers": 1}))
     ((_, scanned),) = scan_items([Item(str(picture))], runtime)
+    if scanned.error and not checked.report.get("error"):
+        raise UnreadableInput(scanned.error)
     found = reports.differences(checked.report, scanned, runtime)
     for sentence in found or ("The verdict was made again from the picture: it is the same.",):
         print(sentence)

@@ -5,18 +5,29 @@ One rule is one function over the evidence by source name; it returns a sentence
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from filigrane.core.values import Evidence, Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One contradiction: a short name for programs, and a sentence."""
+
+    code: str
+    sentence: str
+
 
 Rule = Callable[[Mapping[str, Evidence], float], str | None]
 
 
-def find_conflicts(evidence: tuple[Evidence, ...], *, weight: float) -> tuple[str, ...]:
+def find_conflicts(evidence: Iterable[Evidence], *, weight: float) -> tuple[Conflict, ...]:
     """Every contradiction among ``evidence``; statements under ``weight`` nats are too weak to contradict."""
     by_source = {item.source: item for item in evidence}
-    sentences = (rule(by_source, weight) for rule in _RULES)
-    return tuple(sentence for sentence in sentences if sentence)
+    found = ((code, rule(by_source, weight)) for code, rule in RULES.items())
+    return tuple(Conflict(code, sentence) for code, sentence in found if sentence)
 
 
 def _camera_and_generator(by_source: Mapping[str, Evidence], weight: float) -> str | None:
@@ -58,9 +69,12 @@ def _stripped_but_referenced(by_source: Mapping[str, Evidence], weight: float) -
     return None
 
 
-_RULES: tuple[Rule, ...] = (
-    _camera_and_generator,
-    _changed_after_signing,
-    _stripped_but_watermarked,
-    _stripped_but_referenced,
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "both": _camera_and_generator,
+        "changed": _changed_after_signing,
+        "stripped": _stripped_but_watermarked,
+        "elsewhere": _stripped_but_referenced,
+    }
 )
+"""Every rule by the code of what it finds."""

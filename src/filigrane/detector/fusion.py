@@ -36,10 +36,16 @@ def fuse(
         prior=prior,
         summary=_summary(label, ordered),
         evidence=ordered,
-        conflicts=find_conflicts(ordered, weight=policy.thresholds["conflict"]),
+        conflicts=tuple(found.sentence for found in find_conflicts(ordered, weight=policy.thresholds["conflict"])),
         sha256=sha256,
         policy_hash=policy.hash,
+        # What is not declared was measured, by a model that names itself.
+        model_hash=next((str(e.details["model"]) for e in ordered if _measured(e, policy)), ""),
     )
+
+
+def _measured(item: Evidence, policy: Policy) -> bool:
+    return item.source not in policy.declared and "model" in item.details
 
 
 def total_llr(evidence: Iterable[Evidence], policy: Policy) -> float:

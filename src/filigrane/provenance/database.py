@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, NoSuchModuleError, SQLAlchemyError
 
 from filigrane.core.errors import FiligraneError, MissingExtra, UsageError
 
@@ -24,6 +24,8 @@ FILE_NAME = "registry.sqlite"
 REVISION = "0001"
 """The schema that this code works with: the newest file in ``migrations/versions``."""
 BUSY_TIMEOUT_S = 60
+_CONNECT_TIMEOUT_S = 10
+_NAME = "registry"
 _MIGRATION_LOCK = 0x46494C49  # any constant will do, as long as it stays
 
 METADATA = sa.MetaData()
@@ -59,27 +61,28 @@ looks = sa.Table(
 )
 
 
-def connect(home: Path, url: str) -> sa.Engine:
+def connect(home: Path, url: str, *, name: str = _NAME) -> sa.Engine:
     """An engine for ``url`` (sqlite or postgresql), or for the file in ``home`` where it is empty.
 
-    Raises UsageError, MissingExtra where the driver is absent, FiligraneError where the folder can't be made.
+    ``name`` is what errors call it. Raises UsageError, MissingExtra where the driver is absent, FiligraneError where
+    the folder can't be made.
     """
     try:
         address = make_url(url) if url else _in_folder(home)
         if address.drivername == "postgresql":
             address = address.set(drivername="postgresql+psycopg")
         if address.get_backend_name() == "postgresql":
-            return sa.create_engine(address, pool_pre_ping=True)
+            return sa.create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_TIMEOUT_S})
         if address.get_backend_name() != "sqlite":
-            raise UsageError(f"The registry can be of kind sqlite or postgresql; {address.drivername!r} was given.")
+            raise UsageError(f"The {name} can be of kind sqlite or postgresql; {address.drivername!r} was given.")
         # Transactions are begun by hand below: the driver itself would begin them too late.
         engine = sa.create_engine(address, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S})
     except (ArgumentError, NoSuchModuleError) as error:
         raise UsageError(
-            "The registry address is not usable; give postgresql://user@host/name or sqlite:///file."
+            f"The address of the {name} is not usable; give postgresql://user@host/name or sqlite:///file."
         ) from error
     except ModuleNotFoundError as error:
-        raise MissingExtra("A registry in PostgreSQL", "service") from error
+        raise MissingExtra(f"A {name} in PostgreSQL", "service") from error
     sa.event.listen(engine, "connect", _set_up_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -142,13 +145,18 @@ def _migrate(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def one_sentence(engine: sa.Engine) -> Iterator[None]:
-    """Turn what the database says against us into one FiligraneError that names it, without its password."""
+def one_sentence(engine: sa.Engine, *, name: str = _NAME) -> Iterator[None]:
+    """Turn what the database says against us into one FiligraneError that names it, without its password.
+
+    A value that it can't hold, such as a text with a NUL character, is a UsageError.
+    """
     try:
         yield
+    except DataError as error:
+        raise UsageError("A value is not one that can be kept or looked up; give plain text and numbers.") from error
     except SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         where = engine.url.render_as_string(hide_password=True)
         raise FiligraneError(
-            f"The registry {where} can't be used ({cause}); check the address and its rights."
+            f"The {name} {where} can't be used ({cause}); check the address and its rights."
         ) from error

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
@@ -15,6 +15,7 @@ from filigrane.app.drawing import OpenStudio, open_studio
 from filigrane.app.service_settings import ServiceSettings, load_service
 from filigrane.core.settings import Settings, load
 from filigrane.service import logs, problems
+from filigrane.service.callers import admit
 from filigrane.service.desk import opened
 from filigrane.service.metrics import Metrics
 from filigrane.service.middleware import BodyLimits, Observe, Shed
@@ -64,11 +65,16 @@ def create_app(settings: Settings, service: ServiceSettings, *, studio: OpenStud
     problems.install(app)
     for group in (detections, checks, images, scans, lookup, accounts, health, page):
         app.include_router(group.router)
-    upload = service.max_upload_bytes + _FORM_BYTES
-    limits = {"/v1/scans": service.max_archive_bytes + _FORM_BYTES, "/v1/feedback": _SMALL_BYTES}
-    app.add_middleware(
-        BodyLimits, limits=limits, default=upload, pause_s=service.body_timeout_s, whole_s=service.request_timeout_s
-    )
+
+    async def limit(request: Request) -> int:
+        if request.scope["path"] == "/v1/feedback":
+            return _SMALL_BYTES
+        most = service.max_upload_bytes
+        if (request.method, request.scope["path"]) == ("POST", "/v1/scans") and (await admit(request, "scan")).key:
+            most = max(most, service.max_archive_bytes)  # strangers could fill the disk
+        return most + _FORM_BYTES
+
+    app.add_middleware(BodyLimits, limit=limit, pause_s=service.body_timeout_s, whole_s=service.request_timeout_s)
     app.add_middleware(Shed, paths=_LOOKED_AT, busy=lambda: app.state.desk.scanning.busy)
     app.add_middleware(Observe, metrics=metrics)
     return app

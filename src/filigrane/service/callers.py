@@ -33,42 +33,55 @@ class Caller:
     key: ApiKey | None = None
 
 
-async def identify(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller:
-    """The caller of ``request``, who has not used up the rate.
+async def identify(request: Request) -> Caller:
+    """The caller of ``request``, who has not used up the rate; asked again, the same without counting twice.
 
     A key that is not in our form (an OpenAI client always sends one) counts as none; one in our form must hold.
     Raises RequestProblem 401 or 429.
     """
-    at = desk(request)
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
+    at, credentials = desk(request), await _BEARER(request)
     given = credentials.credentials if credentials is not None else ""
     text = given if is_key(given) else request.cookies.get(COOKIE, "")
     key = await run_in_threadpool(at.keys.find, text) if is_key(text) else None
     _take(at, key.owner if key is not None else _address(request), _rate(at, key))
     if is_key(given) and key is None:
         raise RequestProblem(401, "This API key is unknown, revoked or past its end.", {"WWW-Authenticate": "Bearer"})
-    if key is not None and not is_key(given) and request.method not in _SAFE and not _same_origin(request):
-        raise RequestProblem(403, "This request comes from another site.")
-    if key is None:
-        return Caller("", frozenset(at.service.anonymous_scopes))
-    return Caller(key.owner, key.scopes, key)
+    if key is not None and not is_key(given):
+        check_origin(request)
+    found = (
+        Caller(key.owner, key.scopes, key) if key is not None else Caller("", frozenset(at.service.anonymous_scopes))
+    )
+    request.state.caller = found
+    return found
+
+
+async def admit(request: Request, scope: str) -> Caller:
+    """The caller of ``request``, who has the right ``scope`` (empty: any); RequestProblem 401 or 403 otherwise."""
+    caller = await identify(request)
+    if scope and scope not in caller.scopes:
+        if caller.key is None:
+            raise RequestProblem(401, f"This needs an API key with the scope {scope}.", {"WWW-Authenticate": "Bearer"})
+        raise RequestProblem(403, f"This API key lacks the scope {scope}.")
+    return caller
 
 
 def may(scope: str) -> Callable[..., Awaitable[Caller]]:
-    """A dependency: the caller, who has the right ``scope``; RequestProblem 401 or 403 otherwise."""
+    """`admit` as a dependency, which the OpenAPI document shows."""
 
     async def allowed(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
     ) -> Caller:
-        caller = await identify(request, credentials)
-        if scope and scope not in caller.scopes:
-            if caller.key is None:
-                raise RequestProblem(
-                    401, f"This needs an API key with the scope {scope}.", {"WWW-Authenticate": "Bearer"}
-                )
-            raise RequestProblem(403, f"This API key lacks the scope {scope}.")
-        return caller
+        return await admit(request, scope)
 
     return allowed
+
+
+async def note(request: Request, caller: Caller, action: str, subject: str) -> None:
+    """One line of the audit log: what ``caller`` did to what."""
+    await run_in_threadpool(desk(request).results.log, request.state.request_id, caller.owner, action, subject)
 
 
 async def charge(at: Desk, caller: Caller, pictures: int) -> None:
@@ -103,9 +116,12 @@ def _address(request: Request) -> str:
     return request.client.host if request.client is not None else "unknown"
 
 
-def _same_origin(request: Request) -> bool:
+def check_origin(request: Request) -> None:
+    """Raise RequestProblem 403 where a page of another site made the browser send ``request`` to change something."""
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    elsewhere = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if elsewhere and request.method not in _SAFE:
+        raise RequestProblem(403, "This request comes from another site.")
 
 
 Detecting = Annotated[Caller, Depends(may("detect"))]

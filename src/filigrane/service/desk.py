@@ -38,7 +38,6 @@ class Desk:
     settings: Settings
     service: ServiceSettings
     runtime: Runtime
-    ledger: Ledger
     keys: ApiKeys
     results: Results
     idempotency: Idempotency
@@ -67,13 +66,15 @@ def opened(
         results = Results(ledger, days=service.result_days)
         uploads = Uploads(service.uploads_url or str(settings.home / "uploads"))
         lookup = stack.enter_context(Lookup(settings, ledger))
-        scanning = ScanService(runtime, waiting=service.waiting, longest_wait_s=service.longest_wait_s)
+        scanning = ScanService(runtime, waiting=service.waiting, longest_wait_s=service.longest_wait_s, saw=metrics.saw)
         stack.callback(scanning.close)
-        queue = ScanQueue(ledger, results, worker=_worker(), lease_s=service.lease_s, days=service.result_days)
+        queue = ScanQueue(ledger, worker=_worker(), lease_s=service.lease_s, days=service.result_days)
         outbound = Outbound(service.outbound, service.outbound_networks, max_bytes=service.max_upload_bytes)
         runner = ScanRunner(queue, scanning, uploads, results=results, outbound=outbound)
         drawing = DrawingRoom(settings, service.model, open_studio=studio)
         stack.callback(drawing.close)
+        heat = HeatMaps(settings)
+        stack.callback(heat.close)
         metrics.watch(lambda: scanning.pending)
         runner.start()
         stack.callback(runner.close)
@@ -81,7 +82,6 @@ def opened(
             settings=settings,
             service=service,
             runtime=runtime,
-            ledger=ledger,
             keys=ApiKeys(ledger),
             results=results,
             idempotency=Idempotency(ledger),
@@ -92,7 +92,7 @@ def opened(
             uploads=uploads,
             lookup=lookup,
             outbound=outbound,
-            heat=HeatMaps(settings),
+            heat=heat,
             drawing=drawing,
             buckets=Buckets(),
             metrics=metrics,

@@ -9,7 +9,7 @@ import structlog
 from structlog.typing import Processor
 
 
-def configure(level: str = "INFO") -> None:
+def configure() -> None:
     """Send all logs of this process, the server's own included, through one JSON formatter."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -32,7 +32,7 @@ def configure(level: str = "INFO") -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
+    root.setLevel(logging.INFO)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = name != "uvicorn.access"

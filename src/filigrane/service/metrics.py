@@ -8,6 +8,8 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from filigrane.app.scan import Scanned
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -33,6 +35,11 @@ class Metrics:
             multiprocess_mode="livesum",
         )
         self._ask: Callable[[], int] = lambda: 0
+
+    def saw(self, scanned: Scanned) -> None:
+        """Count the verdict on a picture, where there is one."""
+        if scanned.verdict is not None:
+            self.verdicts.labels(scanned.verdict.label.value).inc()
 
     def watch(self, pending: Callable[[], int]) -> None:
         """Ask ``pending`` how many pictures wait, whenever the figures are read or `refresh` is called."""

@@ -7,22 +7,25 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from filigrane.app.line import Busy
+from filigrane.core.errors import FiligraneError
 from filigrane.service.metrics import Metrics
-from filigrane.service.problems import name, problem
+from filigrane.service.problems import answer, name, problem
 
 _LOG = logging.getLogger("filigrane.access")
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"})
 _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}")
 HEADERS: Mapping[str, str] = {
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with none, browsers would not say which site a form was sent from
     "cross-origin-opener-policy": "same-origin",
     "x-frame-options": "DENY",
     "content-security-policy": (
@@ -66,10 +69,11 @@ class Observe:
         finally:
             elapsed_s = time.perf_counter() - start
             route = getattr(scope.get("route"), "path", "unknown")
-            self._metrics.requests.labels(scope["method"], route, str(status)).inc()
+            method = scope["method"] if scope["method"] in _METHODS else "other"  # strangers invent methods without end
+            self._metrics.requests.labels(method, route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(elapsed_s)
             self._metrics.refresh()
-            facts = {"method": scope["method"], "route": route, "status": status, "elapsed_ms": round(elapsed_s * 1e3)}
+            facts = {"method": method, "route": route, "status": status, "elapsed_ms": round(elapsed_s * 1e3)}
             _LOG.info("request", extra=facts)
 
 
@@ -77,12 +81,16 @@ class BodyLimits:
     """Refuses bodies that are too long (413) or too slow (408), as problem+json and before they are held in memory."""
 
     def __init__(
-        self, app: ASGIApp, *, limits: Mapping[str, int], default: int, pause_s: float = 30.0, whole_s: float = 300.0
+        self,
+        app: ASGIApp,
+        *,
+        limit: Callable[[Request], Awaitable[int]],
+        pause_s: float = 30.0,
+        whole_s: float = 300.0,
     ) -> None:
-        """``limits`` gives the most bytes by the path's beginning, ``default`` that of all others."""
+        """``limit`` gives the most bytes of a request, or raises FiligraneError where it is refused unread."""
         self._app = app
-        self._limits = limits
-        self._default = default
+        self._limit = limit
         self._pause_s = pause_s
         self._whole_s = whole_s
 
@@ -91,7 +99,14 @@ class BodyLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = next((most for start, most in self._limits.items() if scope["path"].startswith(start)), self._default)
+        request = Request(scope)
+        try:
+            limit = await self._limit(request)
+        except FiligraneError as error:
+            refused = await answer(request, error)
+            refused.headers["connection"] = "close"
+            await refused(scope, receive, send)
+            return
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
             await problem(413, _too_long(limit), headers={"connection": "close"})(scope, receive, send)

@@ -63,13 +63,14 @@ def name(error: Exception) -> str:
 
 def install(app: FastAPI) -> None:
     """Answer with problem+json for our errors, the framework's, wrong requests, and bugs."""
-    app.add_exception_handler(FiligraneError, _ours)
+    app.add_exception_handler(FiligraneError, answer)
     app.add_exception_handler(HTTPException, _framework)
     app.add_exception_handler(RequestValidationError, _wrong_request)
     app.add_exception_handler(Exception, unexpected)
 
 
-async def _ours(request: Request, error: Exception) -> Response:
+async def answer(request: Request, error: Exception) -> Response:
+    """The problem that one of our errors is answered with."""
     status = error.http_status if isinstance(error, FiligraneError) else 500
     headers = dict(getattr(error, "headers", {}))
     if (pause_s := getattr(error, "retry_after_s", None)) is not None:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from filigrane.app.records import Record
 from filigrane.app.reports import LIMITS
-from filigrane.app.results import Detection, model_hash
+from filigrane.app.results import Detection
 from filigrane.app.scan_queue import ScanState
-from filigrane.core.values import Label
 from filigrane.service.desk import Desk
+from filigrane.service.pages import texts
 from filigrane.service.schemas import DetectionOut, EvidenceOut, PictureFacts, Retention, VerdictOut
-
-ACTIONS: Mapping[str, str] = MappingProxyType(
-    {
-        Label.AI_GENERATED: "Label it as made or edited by AI, and show on what that rests.",
-        Label.LIKELY_AI: "Have a person look at it, and ask for the original; don't accuse anybody on this alone.",
-        Label.INCONCLUSIVE: "Ask for the original file, and have a person look at it.",
-        Label.NO_EVIDENCE_OF_AI: "Don't call it real: only say that no sign was found.",
-        Label.AUTHENTIC_PROVENANCE: "Show who signed it; check that what it is said to show fits.",
-        Label.NOT_APPLICABLE: "Nothing to do: there is nothing on it to judge.",
-    }
-)
 
 
 def detection(at: Desk, found: Detection) -> DetectionOut:
@@ -37,12 +25,12 @@ def detection(at: Desk, found: Detection) -> DetectionOut:
         created_at=found.created_at.isoformat(),
         expires_at=found.expires_at.isoformat(),
         picture=PictureFacts.model_validate(record, from_attributes=False),
-        verdict=_verdict(at, record),
+        verdict=_verdict(record),
         evidence=[EvidenceOut.model_validate(item) for item in _list(record["evidence"])],
         notes=[str(note) for note in _list(record["notes"])],
         error=str(error["message"]) if isinstance(error, Mapping) else None,
         limits=LIMITS,
-        retention=retention(at),
+        retention=_retention(at, kept=bool(found.upload)),
         links=links,
     )
 
@@ -54,25 +42,25 @@ def queued(at: Desk, scan: ScanState) -> DetectionOut:
         status="queued",
         created_at=scan.created_at.isoformat(),
         expires_at=scan.expires_at.isoformat(),
-        retention=retention(at),
+        retention=_retention(at, kept=False),
         links={"self": f"{at.service.publish_url}/v1/detections/{scan.id}"},
     )
 
 
-def retention(at: Desk) -> Retention:
-    """What is kept, and for how long."""
+def _retention(at: Desk, *, kept: bool) -> Retention:
+    """For how long the result is kept, and the upload where it is ``kept``."""
     days = at.service.result_days
-    return Retention(result_days=days, upload_days=days if at.service.keep_uploads else 0)
+    return Retention(result_days=days, upload_days=days if kept else 0)
 
 
-def _verdict(at: Desk, record: Record) -> VerdictOut | None:
+def _verdict(record: Record) -> VerdictOut | None:
     verdict = record["verdict"]
     if not isinstance(verdict, Mapping):
         return None
-    thresholds = dict(at.runtime.policy.thresholds)
-    action = ACTIONS[str(verdict["label"])]
-    told = {"thresholds": thresholds, "recommended_action": action, "model_hash": model_hash(record)}
-    return VerdictOut.model_validate({**verdict, **told})
+    replay = record["replay"]
+    thresholds = replay["thresholds"] if isinstance(replay, Mapping) else {}
+    action = texts("en")[f"advice.{verdict['label']}"]
+    return VerdictOut.model_validate({**verdict, "thresholds": thresholds, "recommended_action": action})
 
 
 def _list(value: Any) -> list[Any]:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from filigrane.app.recover import Recovered, Route
-from filigrane.core.values import Finding, Trust
+from filigrane.core.values import Evidence, Finding, Trust
+from filigrane.detector.conflicts import find_conflicts
 from filigrane.provenance.source_types import Generative, parse
-from filigrane.service.schemas import EvidenceOut
+from filigrane.service.schemas import EvidenceOut, VerdictOut
 
 Texts = Mapping[str, str]
 _STRONG_NATS, _SOME_NATS = 4.6, 0.5
@@ -47,12 +48,13 @@ def leaning(item: EvidenceOut, t: Texts) -> str:
     return t[f"leans.{side}.{'strong' if degree >= _STRONG_NATS else 'some'}"]
 
 
-def conflicts(evidence: list[EvidenceOut], told: list[str], t: Texts) -> Said:
-    """The contradictions ``told``, in the reader's language where each of them is known here, one a line."""
-    by_source = {item.source: item for item in evidence}
-    found = [t[f"conflict.{name}"] for name, holds in _CONFLICTS.items() if holds(by_source)]
-    known = len(found) == len(told)
-    return Said("\n".join(found), True) if known else Said("\n".join(told), t["lang"] == "en")
+def conflicts(evidence: list[EvidenceOut], verdict: VerdictOut, t: Texts) -> Said:
+    """The contradictions of ``verdict``, in the reader's language where they can be found again, one a line."""
+    items = [Evidence(item.source, item.finding, item.llr, item.summary, item.details) for item in evidence]
+    found = find_conflicts(items, weight=verdict.thresholds.get("conflict", 0.0))
+    if len(found) == len(verdict.conflicts):
+        return Said("\n".join(t[f"conflict.{conflict.code}"] for conflict in found))
+    return Said("\n".join(verdict.conflicts), t["lang"] == "en")
 
 
 def recovered(found: Recovered, t: Texts) -> str:
@@ -148,27 +150,4 @@ _SPEAKERS: Mapping[str, Callable[[EvidenceOut, Texts], str]] = {
     "metadata": _metadata,
     "camera": _camera,
     "classifier": _classifier,
-}
-
-
-def _speaks(by_source: Mapping[str, EvidenceOut], side: int) -> bool:
-    return any(side * item.llr >= _SOME_NATS for item in by_source.values())
-
-
-def _absent_manifest(by_source: Mapping[str, EvidenceOut]) -> bool:
-    return "manifest" in by_source and by_source["manifest"].finding is Finding.ABSENT
-
-
-_CONFLICTS: Mapping[str, Callable[[Mapping[str, EvidenceOut]], bool]] = {
-    "both": lambda found: _speaks(found, 1) and _speaks(found, -1),
-    "changed": lambda found: "manifest" in found and found["manifest"].finding is Finding.INVALID,
-    "stripped": lambda found: (
-        _absent_manifest(found)
-        and "watermark" in found
-        and found["watermark"].finding is Finding.PRESENT
-        and bool(found["watermark"].details.get("id"))
-    ),
-    "elsewhere": lambda found: (
-        _absent_manifest(found) and bool("metadata" in found and found["metadata"].details.get("manifest_reference"))
-    ),
 }

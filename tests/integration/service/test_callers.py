@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 
 from filigrane.app.inputs import Item
+from filigrane.app.line import Line
 from filigrane.app.service_settings import load_service
 from filigrane.core.settings import Settings
 from filigrane.service.api import create_app
 from filigrane.service.testing import noise
 
 
-def detect(client: TestClient, data: bytes, **options: Any) -> Any:
-    return client.post("/v1/detections", files={"file": ("a.png", data)}, **options)
+def detect(client: TestClient, picture: bytes, **options: Any) -> Any:
+    return client.post("/v1/detections", files={"file": ("a.png", picture)}, **options)
 
 
 def test_another_keys_data_is_never_visible(client: TestClient, make_key: Any) -> None:
@@ -41,6 +44,21 @@ def test_a_key_may_do_what_its_scopes_say_and_no_more(client: TestClient, make_k
     unknown = {"Authorization": f"Bearer fk_{'0' * 16}.{'A' * 43}"}
     is_problem(detect(client, noise(), headers=unknown), 401)
     assert detect(client, noise(), headers={"Authorization": "Bearer sk-openai"}).status_code == 200
+
+
+def test_only_a_key_may_send_an_archive_and_the_others_are_told_unread(
+    client: TestClient, make_key: Any, is_problem: Any
+) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"--x\r\n"
+        raise AssertionError("the body was read")
+
+    form = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": "300000"}
+    for headers, status in (({}, 401), (make_key("detect"), 403)):
+        is_problem(client.post("/v1/scans", content=parts(), headers=headers | form), status)
+    files = {"archive": ("a.zip", bytes(300_000))}
+    is_problem(client.post("/v1/scans", files=files, headers=make_key()), 400)  # read, and no zip
+    is_problem(client.post("/v1/scans", files={"archive": ("a.zip", bytes(600_000))}, headers=make_key()), 413)
 
 
 def test_rate_and_quota_are_told_with_the_time_to_wait(client: TestClient, make_key: Any, is_problem: Any) -> None:
@@ -75,12 +93,30 @@ def test_a_full_line_says_when_to_come_again(settings: Settings, is_problem: Any
         assert detect(client, noise()).status_code == 200
 
 
+def test_heat_maps_are_left_out_while_too_many_wait(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.app.state.desk.heat, "_line", Line(-1, seconds_each=1))  # type: ignore[attr-defined]
+    answer = detect(client, noise(1, 200), data={"heatmap": "true"})
+    assert answer.status_code == 200 and "heatmap" not in answer.json()["links"]
+
+
 def test_what_was_done_is_in_the_audit_log(client: TestClient, make_key: Any) -> None:
     key = make_key()
-    answer = detect(client, noise(), headers=key | {"X-Request-ID": "trace-12345678"})
+    traced = key | {"X-Request-ID": "trace-12345678"}
+    answer = detect(client, noise(), headers=traced)
+    id = answer.json()["id"]
+    later = detect(client, noise(), headers=traced | {"Prefer": "respond-async"}).json()["id"]
+    client.post("/v1/feedback", json={"detection_id": id, "opinion": "agree"}, headers=traced)
+    scan = client.post("/v1/scans", files={"files": ("a.png", noise())}, headers=traced).json()["id"]
+    client.delete(f"/v1/scans/{scan}", headers=traced)
     lines: list[dict[str, Any]] = []
     after = 0
     while page := client.get(f"/v1/audit?after={after}", headers=key).json()["data"]:
         lines, after = lines + page, page[-1]["seq"]
     mine = [line for line in lines if line["request_id"] == "trace-12345678"]
-    assert [(line["action"], line["subject"]) for line in mine] == [("detect", answer.json()["id"])]
+    assert [(line["action"], line["subject"]) for line in mine] == [
+        ("detect", id),
+        ("detect", later),
+        ("feedback", id),
+        ("scan", scan),
+        ("cancel", scan),
+    ]

@@ -17,14 +17,16 @@ from filigrane.app.inputs import Item
 from filigrane.app.mark import Draft, Marker
 from filigrane.app.runtime import Runtime
 from filigrane.app.scan import scan_items
+from filigrane.app.service_settings import load_service
 from filigrane.core.settings import Settings
 from filigrane.provenance.manifest import Declaration, Software
 from filigrane.provenance.source_types import SourceType
+from filigrane.service.api import create_app
 from filigrane.service.testing import noise, waves
 
 
-def detect(client: TestClient, data: bytes, **options: Any) -> Any:
-    return client.post("/v1/detections", files={"file": ("a.png", data)}, **options)
+def detect(client: TestClient, picture: bytes, **options: Any) -> Any:
+    return client.post("/v1/detections", files={"file": ("a.png", picture)}, **options)
 
 
 def test_a_picture_gets_a_verdict_that_can_be_fetched_again(client: TestClient) -> None:
@@ -60,6 +62,20 @@ def test_an_answer_may_come_later(client: TestClient) -> None:
     assert found.json()["status"] == "failed" and found.json()["error"]
 
 
+def test_what_is_promised_of_an_upload_is_what_is_kept(settings: Settings, tmp_path: Path, is_problem: Any) -> None:
+    service = load_service(keep_uploads=True, uploads_url=str(tmp_path), rate_per_minute=1_000_000, warm=False)
+    with TestClient(create_app(settings, service)) as client:
+        assert detect(client, noise()).json()["retention"]["upload_days"] == 30
+        later = detect(client, noise(1), headers={"Prefer": "respond-async"})
+        assert later.json()["retention"]["upload_days"] == 0
+        is_problem(detect(client, noise(1), data={"heatmap": "true"}, headers={"Prefer": "respond-async"}), 422)
+        while (found := client.get(later.headers["location"])).status_code == 202:
+            time.sleep(0.05)
+        assert found.json()["retention"]["upload_days"] == 0
+        labels = client.get("/metrics").text
+        assert 'filigrane_verdicts_total{label="no_evidence_of_ai"} 2.0' in labels
+
+
 def test_exact_statistics_are_for_those_with_a_key(client: TestClient, make_key: Any, settings: Settings) -> None:
     with Marker.open(settings) as marker:
         path = settings.home / "marked.png"
@@ -68,11 +84,17 @@ def test_exact_statistics_are_for_those_with_a_key(client: TestClient, make_key:
         declaration = Declaration(software, software, datetime.now(UTC), kind)
         marker.mark(Draft(waves(1, 256, 256), "png", declaration), path)
     nobody: dict[str, str] = {}
-    answers = [detect(client, path.read_bytes(), headers=headers).json() for headers in (make_key(), nobody)]
+    heat = {"heatmap": "true"}
+    answers = [
+        detect(client, path.read_bytes(), headers=headers, data=data).json()
+        for headers, data in ((make_key(), nobody), (nobody, heat))
+    ]
     known, anybody = ({item["source"]: item for item in answer["evidence"]} for answer in answers)
     assert "p_value" in known["watermark"]["details"] and "p_value" not in anybody["watermark"]["details"]
     assert known["watermark"]["details"]["id"] == anybody["watermark"]["details"]["id"]
     assert anybody["watermark"]["false_positive_rate"] >= known["watermark"]["false_positive_rate"]
+    rows = client.app.state.desk.results.find(answers[1]["id"], "").record["heatmap"]["llr"]  # type: ignore[attr-defined]
+    assert all(2 * nats == round(2 * nats) for row in rows for nats in row)
     assert answers[0]["verdict"]["label"] == answers[1]["verdict"]["label"] == "ai_generated"
     path.unlink()
 
@@ -84,6 +106,7 @@ def test_a_report_is_signed_and_can_be_replayed(client: TestClient, settings: Se
     assert checked.signer == "Newsroom"
     replay = checked.report["replay"]
     assert isinstance(replay, dict) and {"policy", "model", "thresholds", "prior"} <= set(replay)
+    assert checked.report["coarse"] is True
     path = tmp_path / "a.png"
     path.write_bytes(data)
     runtime = Runtime(settings.model_copy(update={"workers": 1}))

@@ -41,17 +41,31 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield opened
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The address of an empty database: SQLite in the home folder (an empty address), then PostgreSQL."""
+    if request.param == "sqlite":
+        return ""
+    address = str(request.getfixturevalue("postgresql_server"))
+    import psycopg
+
+    with psycopg.connect(address.format("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE fuzz")
+    return address.format("fuzz")
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Server]:
     limits = {"RATE_PER_MINUTE": "1000000000", "MAX_UPLOAD_BYTES": "100000", "MAX_ARCHIVE_BYTES": "100000", "WARM": "0"}
     environment = {f"FILIGRANE_SERVICE_{name}": value for name, value in limits.items()}
+    environment |= {"FILIGRANE_SERVICE_DATABASE_URL": database_url, "FILIGRANE_REGISTRY_URL": database_url}
     with running(tmp_path_factory.mktemp("server"), environment=environment) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
-def key(server: Server) -> dict[str, str]:
-    ledger = Ledger.open(server.log.parent)
+def key(server: Server, database_url: str) -> dict[str, str]:
+    ledger = Ledger.open(server.log.parent, database_url)
     scopes = ["detect", "scan", "lookup", "feedback", "publish", "audit"]  # not generate: a picture takes seconds
     _, text = ApiKeys(ledger).create("fuzz", scopes)
     ledger.close()

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from filigrane.app import reports
+from filigrane.app.keys import init_keys
+from filigrane.app.mark import Draft, Marker
 from filigrane.app.sign import SignRequest, sign_file
-from filigrane.core.settings import Settings
-from filigrane.service.testing import noise
+from filigrane.core.settings import Settings, load
+from filigrane.provenance import binding
+from filigrane.provenance.certificates import Algorithm, Holder
+from filigrane.provenance.manifest import Declaration, Software
+from filigrane.provenance.registry import IssuedMark
+from filigrane.provenance.source_types import SourceType
+from filigrane.service.testing import noise, waves
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +61,34 @@ def test_a_manifest_is_published_bound_found_and_withdrawn(
     assert client.delete(f"/manifests/{id}", headers=other).status_code == 404
     assert client.delete(f"/manifests/{id}", headers=key).status_code == 204
     assert client.get(f"/manifests/{id}").status_code == 404
+
+
+def marked(settings: Settings, path: Path) -> IssuedMark:
+    with Marker.open(settings) as marker:
+        software, kind = Software("Test", "1"), SourceType.TRAINED_ALGORITHMIC_MEDIA
+        declaration = Declaration(software, software, datetime.now(UTC), kind)
+        return marker.mark(Draft(waves(1, 256, 256), "png", declaration), path).mark
+
+
+def test_a_mark_that_was_issued_here_is_nobodys_to_take_back(
+    client: TestClient, make_key: Any, settings: Settings, tmp_path: Path, is_problem: Any
+) -> None:
+    mark = marked(settings, tmp_path / "a.png")
+    is_problem(client.delete(f"/manifests/{mark.manifest_id}", headers=make_key()), 404)
+    assert "x-revoked" not in client.get(f"/manifests/{mark.manifest_id}").headers
+
+
+def test_the_manifest_of_another_installation_is_kept_without_its_number(
+    client: TestClient, make_key: Any, tmp_path: Path
+) -> None:
+    elsewhere = load(home=tmp_path / "elsewhere")
+    init_keys(elsewhere, Holder("Another"), algorithm=Algorithm.ES256)
+    mark, key = marked(elsewhere, tmp_path / "a.png"), make_key()
+    made = client.post("/manifests", content=mark.manifest, headers=key | {"Content-Type": "application/c2pa"})
+    assert made.status_code == 201 and client.get(f"/manifests/{mark.manifest_id}").content == mark.manifest
+    value = base64.b64encode(binding.to_value(mark.id).encode()).decode()
+    found = client.get("/matches/byBinding", params={"alg": binding.ALGORITHM, "value": value})
+    assert found.json() == {"matches": []}
 
 
 def test_our_own_marks_are_never_bound_by_hand(

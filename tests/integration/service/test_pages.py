@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
+from filigrane.app.scan import Scanned
 from filigrane.service.testing import noise
 
 
@@ -29,7 +30,9 @@ def test_health_version_and_figures(client: TestClient) -> None:
     assert client.get("/readyz").json()["status"] == "ok"
     assert client.get("/version").json()["policy"]["hash"]
     assert client.post("/v1/detections", files={"file": ("a.png", noise())}).status_code == 200
+    assert client.request("INVENTED", "/livez").status_code == 405
     text = client.get("/metrics").text
+    assert "INVENTED" not in text and 'method="other"' in text
     assert 'filigrane_requests_total{method="POST",route="/v1/detections",status="200"}' in text
 
 
@@ -39,8 +42,12 @@ def test_a_server_is_ready_once_its_models_are_loaded(client: TestClient, is_pro
     state.desk = replace(desk, warming=(loading,))
     try:
         is_problem(client.get("/readyz"), 503)
-        loading.set_result(None)
+        loading.set_result(Scanned("warm.png"))
         assert client.get("/readyz").status_code == 200
+        failed = Future[Any]()
+        failed.set_result(Scanned("warm.png", error="The worker process could not start."))
+        state.desk = replace(desk, warming=(failed,))
+        is_problem(client.get("/readyz"), 503)
     finally:
         state.desk = desk
 
@@ -58,6 +65,8 @@ def test_the_page_works_without_scripts_and_in_two_languages(client: TestClient,
 def test_signing_in_shows_ones_own_results_until_signing_out(client: TestClient, make_key: Any) -> None:
     text = make_key()["Authorization"].removeprefix("Bearer ")
     assert client.post("/signin", data={"key": "wrong"}).status_code == 401
+    elsewhere = client.post("/signin", data={"key": text}, headers={"Origin": "https://evil.example"})
+    assert elsewhere.status_code == 403 and not client.cookies
     signed_in = client.post("/signin", data={"key": text}, follow_redirects=False)
     cookie = signed_in.headers["set-cookie"].lower()
     assert "httponly" in cookie and "samesite=strict" in cookie and text not in cookie

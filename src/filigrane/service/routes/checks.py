@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Request, UploadFile
-from fastapi.concurrency import run_in_threadpool
 
 from filigrane.core.values import Evidence, Finding, Integrity, Trust
-from filigrane.service.callers import AtDesk, Detecting, charge
+from filigrane.service.callers import AtDesk, Detecting, charge, note
 from filigrane.service.routes.detections import received, scan
 from filigrane.service.schemas import CheckResult, ProvenanceCheck
 
@@ -26,7 +25,7 @@ async def check(
     name, data = await received(at, file, "")
     await charge(at, caller, 1)
     scanned = await scan(at, name, data)
-    await run_in_threadpool(at.results.log, request.state.request_id, caller.owner, "provenance_check", scanned.sha256)
+    await note(request, caller, "provenance_check", scanned.sha256)
     found = scanned.verdict.evidence if scanned.verdict is not None else ()
     results = [_c2pa(next((item for item in found if item.source == "manifest"), None))]
     results.append(CheckResult(type="synthid", outcome="not_detected"))

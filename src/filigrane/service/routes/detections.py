@@ -21,7 +21,7 @@ from filigrane.app.scan_intake import clean_name, take_files
 from filigrane.app.scan_queue import Kind, Order
 from filigrane.core.values import Json
 from filigrane.service import render
-from filigrane.service.callers import Anybody, AtDesk, Caller, Detecting, Opining, charge
+from filigrane.service.callers import Anybody, AtDesk, Caller, Detecting, Opining, charge, note
 from filigrane.service.desk import Desk
 from filigrane.service.once import digest_of, once
 from filigrane.service.problems import RequestProblem
@@ -42,15 +42,20 @@ async def detect(
     prefer: Annotated[str, Header(max_length=200, description="respond-async: answer at once with 202.")] = "",
 ) -> Response:
     """Say where a picture comes from. Uploads are not kept."""
-    name, data = await received(at, file, url)
     later = "respond-async" in prefer.lower()
+    if later and heatmap:
+        raise RequestProblem(422, "A heat map is only made while you wait; leave out respond-async, or heatmap.")
+    name, data = await received(at, file, url)
 
     async def work() -> Response:
         await charge(at, caller, 1)
         if later:
-            return await _later(at, caller, name, data)
+            told = await _later(at, caller, name, data)
+            await note(request, caller, "detect", told.id)
+            headers = {"Location": told.links["self"], "Retry-After": "1", "Preference-Applied": "respond-async"}
+            return JSONResponse(told.model_dump(mode="json"), 202, headers)
         found = await look(at, caller, name, data, heatmap=heatmap)
-        await run_in_threadpool(at.results.log, request.state.request_id, caller.owner, "detect", found.id)
+        await note(request, caller, "detect", found.id)
         return JSONResponse(render.detection(at, found).model_dump(mode="json"))
 
     return await once(request, caller, digest_of(data, name, str(later), str(heatmap)), work)
@@ -73,17 +78,16 @@ async def scan(at: Desk, name: str, data: bytes) -> Scanned:
     scanned = await asyncio.wrap_future(at.scanning.submit(Item(name, data=data)))
     if scanned.error:
         raise RequestProblem(scanned.http_status, scanned.error)
-    if scanned.verdict is not None:
-        at.metrics.verdicts.labels(scanned.verdict.label.value).inc()
     return scanned
 
 
 async def look(at: Desk, caller: Caller, name: str, data: bytes, *, heatmap: bool = False) -> Detection:
     """The stored result for one picture."""
-    record = to_record(await scan(at, name, data))
-    record = coarse(record) if caller.owner == ANYONE else record
+    scanned = await scan(at, name, data)
+    record = to_record(scanned) | {"replay": reports.replay(scanned, at.runtime)}
     if heatmap and (drawn := await run_in_threadpool(at.heat.draw, data)) is not None:
         record["heatmap"] = drawn
+    record = coarse(record) if caller.owner == ANYONE else record
     found = await run_in_threadpool(at.results.add, caller.owner, record)
     if at.service.keep_uploads:
         found = replace(found, upload=found.id)
@@ -92,13 +96,12 @@ async def look(at: Desk, caller: Caller, name: str, data: bytes, *, heatmap: boo
     return found
 
 
-async def _later(at: Desk, caller: Caller, name: str, data: bytes) -> Response:
+async def _later(at: Desk, caller: Caller, name: str, data: bytes) -> DetectionOut:
     taken = await run_in_threadpool(take_files, [(name, io.BytesIO(data))], at.uploads)
     order = Order(caller.owner, Kind.DETECTION, taken.archive, taken.members)
     told = render.queued(at, await run_in_threadpool(at.queue.add, order))
     at.runner.wake()
-    headers = {"Location": told.links["self"], "Retry-After": "1", "Preference-Applied": "respond-async"}
-    return JSONResponse(told.model_dump(mode="json"), 202, headers)
+    return told
 
 
 async def stored(at: Desk, caller: Caller, id: str) -> Detection:
@@ -123,7 +126,7 @@ async def fetch(at: AtDesk, caller: Anybody, id: Id) -> Any:
 async def report(at: AtDesk, caller: Anybody, id: Id) -> Response:
     """The result as a signed report that can be checked without us: ``filigrane report check FILE``."""
     found = await stored(at, caller, id)
-    composed = reports.compose(found.id, found.created_at, found.record, at.runtime)
+    composed = reports.compose(found.id, found.created_at, found.record)
     signed = await run_in_threadpool(reports.sign, composed, at.settings)
     return JSONResponse(signed, headers={"Content-Disposition": f'attachment; filename="{found.id}.report.json"'})
 
@@ -145,8 +148,9 @@ async def heatmap(at: AtDesk, caller: Anybody, id: Id) -> Response:
 
 
 @router.post("/v1/feedback", status_code=201)
-async def feedback(at: AtDesk, caller: Opining, said: FeedbackIn) -> FeedbackOut:
+async def feedback(request: Request, at: AtDesk, caller: Opining, said: FeedbackIn) -> FeedbackOut:
     """Say whether a verdict was right; nobody but the operator reads it."""
     await stored(at, caller, said.detection_id)
     id = await run_in_threadpool(at.results.say, caller.owner, said.detection_id, said.opinion, said.comment)
+    await note(request, caller, "feedback", said.detection_id)
     return FeedbackOut(id=id)

@@ -27,6 +27,8 @@ async def readyz(at: AtDesk) -> dict[str, Any]:
     waiting = await run_in_threadpool(at.queue.waiting)
     if not all(first.done() for first in at.warming):
         raise RequestProblem(503, "Models are being loaded.", {"Retry-After": "1"})
+    if any(first.exception() or first.result().error for first in at.warming):
+        raise RequestProblem(503, "Not even a drawn picture could be looked at; the log of the server may say why.")
     if at.scanning.full:
         raise RequestProblem(503, "The queue of pictures is full.", {"Retry-After": "1"})
     return {

@@ -7,7 +7,7 @@ import base64
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from filigrane.app.drawing import Drawn, Sitting
 from filigrane.core.errors import FiligraneError
-from filigrane.service.callers import AtDesk, Caller, Generating, charge
+from filigrane.service.callers import AtDesk, Caller, Generating, charge, note
 from filigrane.service.desk import Desk
 from filigrane.service.once import digest_of, once
 from filigrane.service.problems import RequestProblem, name
@@ -137,13 +137,17 @@ async def _answer(request: Request, at: Desk, caller: Caller, sitting: Sitting, 
     if stream:
         await charge(at, caller, sitting.count)
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(_events(at, sitting, kind), media_type="text/event-stream", headers=headers)
+
+        async def noted(drawn: Drawn) -> None:
+            await note(request, caller, kind, drawn.mark)
+
+        return StreamingResponse(_events(at, sitting, kind, noted), media_type="text/event-stream", headers=headers)
 
     async def work() -> Response:
         await charge(at, caller, sitting.count)
         made = await run_in_threadpool(at.drawing.draw, sitting)
         for drawn in made:
-            await run_in_threadpool(at.results.log, request.state.request_id, caller.owner, kind, drawn.mark)
+            await note(request, caller, kind, drawn.mark)
         told = ImagesOut(
             created=int(time.time()),
             data=[_image(drawn) for drawn in made],
@@ -166,7 +170,9 @@ def _image(drawn: Drawn) -> ImageOut:
     )
 
 
-async def _events(at: Desk, sitting: Sitting, kind: str) -> AsyncIterator[str]:
+async def _events(
+    at: Desk, sitting: Sitting, kind: str, noted: Callable[[Drawn], Awaitable[None]]
+) -> AsyncIterator[str]:
     """Rough pictures as they come, then the finished ones, or the problem, as server-sent events."""
     loop, shown = asyncio.get_running_loop(), asyncio.Queue[tuple[int, bytes]]()
 
@@ -184,6 +190,7 @@ async def _events(at: Desk, sitting: Sitting, kind: str) -> AsyncIterator[str]:
         yield _event(f"{kind}.partial_image", sitting, data, partial_image_index=number)
     try:
         for drawn in drawing.result():
+            await noted(drawn)
             size = f"{drawn.width_px}x{drawn.height_px}"
             facts = _image(drawn).model_dump(exclude={"b64_json"})
             usage = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0, "input_tokens_details": _NO_TOKENS}

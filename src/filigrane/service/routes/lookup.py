@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from filigrane.app import lookup, reports
 from filigrane.app.lookup import Match, Stored
 from filigrane.core.values import Json, sha256_hex
-from filigrane.service.callers import AtDesk, LookingUp, Publishing
+from filigrane.service.callers import AtDesk, LookingUp, Publishing, note
 from filigrane.service.desk import Desk
 from filigrane.service.problems import RequestProblem
 from filigrane.service.schemas import BindingIn, BindingOfManifest, Matches, MatchOut
@@ -87,6 +87,7 @@ async def manifest(
 
 @router.post("/manifests", status_code=201)
 async def publish(
+    request: Request,
     at: AtDesk,
     caller: Publishing,
     store: Annotated[bytes, Body(media_type=MANIFEST, description="A manifest store.")],
@@ -95,18 +96,15 @@ async def publish(
     if len(store) > _MAX_STORE_BYTES:
         raise RequestProblem(413, f"A manifest store has at most {_MAX_STORE_BYTES:,} bytes here.")
     found = await run_in_threadpool(at.lookup.publish, store, caller.owner)
+    await note(request, caller, "publish", found.id)
     return {"manifestId": found.id}
 
 
 @router.delete("/manifests/{id}", status_code=204)
-async def withdraw(
-    at: AtDesk,
-    caller: Publishing,
-    id: Id,
-    reason: Annotated[str, Query(min_length=1, max_length=500)] = "withdrawn by its owner",
-) -> None:
+async def withdraw(request: Request, at: AtDesk, caller: Publishing, id: Id) -> None:
     """Take back a manifest you handed in."""
-    await run_in_threadpool(at.lookup.withdraw, id, caller.owner, reason)
+    await run_in_threadpool(at.lookup.withdraw, id, caller.owner)
+    await note(request, caller, "withdraw", id)
 
 
 @router.get("/manifests/{id}/receipts")
@@ -122,18 +120,20 @@ async def make_receipt(at: AtDesk, caller: Publishing, id: Id) -> dict[str, Any]
 
 
 @router.post("/bindings", status_code=201)
-async def bind(at: AtDesk, caller: Publishing, asked: BindingOfManifest) -> dict[str, Any]:
+async def bind(request: Request, at: AtDesk, caller: Publishing, asked: BindingOfManifest) -> dict[str, Any]:
     """Bind a value to a manifest that you handed in."""
     await run_in_threadpool(lambda: at.lookup.bind(asked.manifestId, asked.alg, asked.value, owner=caller.owner))
+    await note(request, caller, "bind", asked.manifestId)
     return asked.model_dump()
 
 
 @router.put("/bindings")
-async def rebind(at: AtDesk, caller: Publishing, asked: BindingOfManifest) -> dict[str, Any]:
+async def rebind(request: Request, at: AtDesk, caller: Publishing, asked: BindingOfManifest) -> dict[str, Any]:
     """Bind a value to a manifest that you handed in, in place of its other values of that algorithm."""
     await run_in_threadpool(
         lambda: at.lookup.bind(asked.manifestId, asked.alg, asked.value, owner=caller.owner, replace=True)
     )
+    await note(request, caller, "bind", asked.manifestId)
     return asked.model_dump()
 
 

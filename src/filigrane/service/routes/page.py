@@ -15,7 +15,7 @@ from filigrane import __version__
 from filigrane.app.drawing import Sitting, data_url
 from filigrane.app.results import Detection
 from filigrane.service import render, words
-from filigrane.service.callers import COOKIE, Caller, charge, identify
+from filigrane.service.callers import COOKIE, Caller, charge, check_origin, identify, note
 from filigrane.service.desk import Desk, desk
 from filigrane.service.pages import FRAGMENT, PageRoute, language, page, texts
 from filigrane.service.problems import RequestProblem
@@ -35,7 +35,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 async def _caller(request: Request, scope: str = "") -> Caller:
-    caller = await identify(request, None)
+    caller = await identify(request)
     if scope and scope not in caller.scopes:
         raise RequestProblem(401 if caller.key is None else 403, "Sign in with an API key that may do this.")
     return caller
@@ -56,7 +56,7 @@ async def upload(request: Request, file: Annotated[UploadFile, File()]) -> Respo
     name, data = await received(at, file, "")
     await charge(at, caller, 1)
     found = await look(at, caller, name, data, heatmap=True)
-    await run_in_threadpool(at.results.log, request.state.request_id, caller.owner, "detect", found.id)
+    await note(request, caller, "detect", found.id)
     if request.headers.get(FRAGMENT):
         return page(request, "_answer.html", _answer(request, at, found))
     return RedirectResponse(f"/results/{found.id}", 303)
@@ -75,6 +75,7 @@ async def feedback(request: Request, id: str, opinion: Annotated[str, Form(patte
     at, caller = desk(request), await _caller(request, "feedback")
     found = await stored(at, caller, id)
     await run_in_threadpool(at.results.say, caller.owner, found.id, opinion, "")
+    await note(request, caller, "feedback", found.id)
     return RedirectResponse(f"/results/{found.id}?thanked=true", 303)
 
 
@@ -91,6 +92,7 @@ async def made(request: Request, prompt: Annotated[str, Form(min_length=1, max_l
     at, caller = desk(request), await _caller(request, "generate")
     await charge(at, caller, 1)
     (drawn,) = await run_in_threadpool(at.drawing.draw, Sitting(prompt))
+    await note(request, caller, "image_generation", drawn.mark)
     facts = {"model": at.drawing.model, "drawn": drawn, "prompt": prompt, "source": data_url(drawn, "image/png")}
     return page(request, "make.html", facts)
 
@@ -135,7 +137,8 @@ async def signin(request: Request) -> Response:
 async def signed_in(request: Request, key: Annotated[str, Form(max_length=100)]) -> Response:
     """Exchange a key for a session."""
     at = desk(request)
-    await identify(request, None)
+    await identify(request)
+    check_origin(request)
     found = await run_in_threadpool(at.keys.find, key.strip())
     if found is None:
         return page(request, "signin.html", {"wrong": True}, status=401)
@@ -150,7 +153,7 @@ async def signed_in(request: Request, key: Annotated[str, Form(max_length=100)])
 async def signout(request: Request) -> Response:
     """End the session."""
     at, text = desk(request), request.cookies.get(COOKIE, "")
-    await identify(request, None)
+    await identify(request)
     await run_in_threadpool(at.keys.end_session, text)
     response = RedirectResponse("/", 303)
     response.delete_cookie(COOKIE)
@@ -173,7 +176,7 @@ def _answer(request: Request, at: Desk, found: Detection) -> dict[str, Any]:
     return {
         "d": told,
         "evidence": [_card(item, text) for item in ranked],
-        "conflicts": words.conflicts(told.evidence, told.verdict.conflicts, text) if told.verdict else None,
+        "conflicts": words.conflicts(told.evidence, told.verdict, text) if told.verdict else None,
         "quote": _quote(told, text),
         "heat_url": f"/v1/detections/{found.id}/heatmap",
         "mine": bool(found.owner),

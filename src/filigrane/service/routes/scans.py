@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from filigrane.app.scan_intake import Taken, take_archive, take_files
 from filigrane.app.scan_queue import Kind, Order, ScanState, State
 from filigrane.app.scan_runner import describe
-from filigrane.service.callers import AtDesk, Caller, Scanning, charge
+from filigrane.service.callers import AtDesk, Caller, Scanning, charge, note
 from filigrane.service.desk import Desk
 from filigrane.service.once import digest_of, once
 from filigrane.service.problems import RequestProblem
@@ -59,7 +59,7 @@ async def start(
         secret = f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}" if webhook_url else ""
         order = Order(caller.owner, Kind.SCAN, taken.archive, taken.members, webhook_url, secret)
         scan = await run_in_threadpool(at.queue.add, order)
-        await run_in_threadpool(at.results.log, request.state.request_id, caller.owner, "scan", scan.id)
+        await note(request, caller, "scan", scan.id)
         at.runner.wake()
         told = describe(scan) | {"webhook_secret": secret or None}
         return JSONResponse(told, 202, {"Location": f"{at.service.publish_url}/v1/scans/{scan.id}"})
@@ -100,9 +100,10 @@ async def progress(at: AtDesk, caller: Scanning, id: Id) -> Response:
 
 
 @router.delete("/v1/scans/{id}", status_code=204)
-async def cancel(at: AtDesk, caller: Scanning, id: Id) -> None:
+async def cancel(request: Request, at: AtDesk, caller: Scanning, id: Id) -> None:
     """Leave out what is not yet done; results there are stay."""
     await run_in_threadpool(at.queue.cancel, (await _scan(at, caller, id)).id)
+    await note(request, caller, "cancel", id)
 
 
 @router.get("/v1/scans/{id}/results")
