@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from filigrane.core.errors import FiligraneError, UsageError
 from filigrane.core.formats import EXTENSIONS
 from filigrane.core.image import Limits, decode
+from filigrane.core.labels import label_of
 from filigrane.core.values import Pixels
 
-_CLASSES = {"0_real": 0, "real": 0, "nature": 0, "1_fake": 1, "fake": 1, "ai": 1}
 _LIMITS = Limits(max_bytes=64 * 2**20, max_pixels=64_000_000, max_total_pixels=64_000_000)
 
 
@@ -88,9 +88,9 @@ def _found(root: Path) -> list[Entry]:
     found = []
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts[:-1]
-        label = next((_CLASSES[part.lower()] for part in parts if part.lower() in _CLASSES), None)
+        label = next((said for part in parts if (said := label_of(part)) is not None), None)
         if label is not None and path.suffix.lower() in endings:
-            rest = "/".join(part for part in parts if part.lower() not in _CLASSES) or "unnamed"
+            rest = "/".join(part for part in parts if label_of(part) is None) or "unnamed"
             found.append(Entry(root, "", str(path.relative_to(root)), label, rest, f"{label}/{rest}"))
     return found
 

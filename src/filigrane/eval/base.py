@@ -17,7 +17,6 @@ from filigrane.eval.metrics import Float
 BENCHMARKS = "filigrane.eval.benchmarks"
 SCORERS = "filigrane.eval.scorers"
 
-REAL, AI = 0, 1
 SCALES = ("llr", "probability", "score")
 """What a scorer's numbers are: nats above 0 for AI, probabilities of AI, or scores with no meaning but their order."""
 

@@ -1,4 +1,4 @@
-"""What all layouts share: words that mean real or AI, files in a stable order, and paths that stay inside the root."""
+"""What all layouts share: files in a stable order, and paths that stay inside the root."""
 
 from __future__ import annotations
 
@@ -8,22 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from filigrane.core.image import EXTENSIONS
-from filigrane.eval.base import AI, REAL
 
-REAL_WORDS = frozenset({"0_real", "real", "nature", "natural", "authentic", "human", "0"})
-AI_WORDS = frozenset({"1_fake", "fake", "ai", "synthetic", "generated", "1"})
 ENDINGS = frozenset(ending for endings in EXTENSIONS.values() for ending in endings)
 SPLITS = frozenset({"train", "val", "test", "valid", "validation", "dev", "devtest", "training", "testing"})
-
-
-def label_of(word: str) -> int | None:
-    """What a word says of a picture: 1 for AI, 0 for real, None for neither.
-
-    >>> label_of("FAKE"), label_of("nature"), label_of("cat")
-    (1, 0, None)
-    """
-    word = word.strip().lower()
-    return AI if word in AI_WORDS else REAL if word in REAL_WORDS else None
 
 
 def word(cell: Any) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
-from filigrane.eval.base import AI, About, Fault, Sample, Tell
+from filigrane.core.labels import AI
+from filigrane.eval.base import About, Fault, Sample, Tell
 from filigrane.eval.benchmarks._files import files, inside, within
 
 MOST_TOLD = 5

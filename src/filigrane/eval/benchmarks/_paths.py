@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from filigrane.eval.base import AI, About, Fault, Sample, Tell
-from filigrane.eval.benchmarks._files import SPLITS, label_of, pictures, split_of
+from filigrane.core.labels import AI, label_of
+from filigrane.eval.base import About, Fault, Sample, Tell
+from filigrane.eval.benchmarks._files import SPLITS, pictures, split_of
 
 
 @dataclass(frozen=True, slots=True)

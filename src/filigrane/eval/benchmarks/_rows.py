@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from filigrane.core.errors import MissingExtra, UnreadableInput
-from filigrane.eval.base import AI, About, Fault, Sample, Tell
-from filigrane.eval.benchmarks._files import SPLITS, files, label_of, within, word
+from filigrane.core.labels import AI, label_of
+from filigrane.eval.base import About, Fault, Sample, Tell
+from filigrane.eval.benchmarks._files import SPLITS, files, within, word
 
 BATCH_ROWS = 32
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filigrane.core.errors import UnreadableInput
-from filigrane.eval.base import AI, About, Fault, Tell
-from filigrane.eval.benchmarks._files import label_of
+from filigrane.core.labels import AI, label_of
+from filigrane.eval.base import About, Fault, Tell
 from filigrane.eval.benchmarks._listed import Entry, ListLayout, Lists
 
 

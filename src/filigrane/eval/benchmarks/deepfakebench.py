@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from filigrane.eval.base import AI, REAL, About, Fault, Tell
-from filigrane.eval.benchmarks._files import label_of
+from filigrane.core.labels import AI, REAL, label_of
+from filigrane.eval.base import About, Fault, Tell
 from filigrane.eval.benchmarks._json import as_list, as_map, read_json
 from filigrane.eval.benchmarks._listed import Entry, ListLayout, Lists
 

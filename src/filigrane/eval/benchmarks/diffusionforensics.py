@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from filigrane.eval.base import AI, REAL, About
+from filigrane.core.labels import AI, REAL
+from filigrane.eval.base import About
 from filigrane.eval.benchmarks._files import SPLITS
 from filigrane.eval.benchmarks._paths import PathLayout, Place
 

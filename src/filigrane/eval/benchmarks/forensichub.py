@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from filigrane.core.labels import label_of
 from filigrane.eval.base import About, Fault, Tell
-from filigrane.eval.benchmarks._files import label_of, word
+from filigrane.eval.benchmarks._files import word
 from filigrane.eval.benchmarks._json import as_list, as_map, read_json
 from filigrane.eval.benchmarks._listed import Entry, ListLayout, Lists
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from filigrane.core.errors import UnreadableInput
+from filigrane.core.labels import label_of
 from filigrane.eval.base import About, Sample, Tell
-from filigrane.eval.benchmarks._files import files, label_of, split_of, within, word
+from filigrane.eval.benchmarks._files import files, split_of, within, word
 from filigrane.eval.benchmarks._json import as_map
 from filigrane.eval.benchmarks._listed import Entry, ListLayout, Lists
 from filigrane.eval.benchmarks._paths import PathLayout, by_alias

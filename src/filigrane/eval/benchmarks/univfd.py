@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from filigrane.eval.base import AI, REAL, About, Fault, Sample, Tell
-from filigrane.eval.benchmarks._files import label_of
+from filigrane.core.labels import AI, REAL, label_of
+from filigrane.eval.base import About, Fault, Sample, Tell
 from filigrane.eval.benchmarks._paths import PathLayout, Place
 
 ABOUT = About(

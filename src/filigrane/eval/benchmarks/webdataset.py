@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from filigrane.core.errors import UnreadableInput
-from filigrane.eval.base import AI, About, Fault, Sample, Tell
-from filigrane.eval.benchmarks._files import files, is_picture, label_of, within, word
+from filigrane.core.labels import AI, label_of
+from filigrane.eval.base import About, Fault, Sample, Tell
+from filigrane.eval.benchmarks._files import files, is_picture, within, word
 from filigrane.eval.benchmarks._json import as_map
 from filigrane.eval.benchmarks._rows import split_of_file
 
