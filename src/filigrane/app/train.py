@@ -1,8 +1,9 @@
-"""Use cases: train the detector from a configuration, and set its threshold anew on a user's own photographs."""
+"""Use cases: train the detector and what it learns from, and set its threshold anew on a user's own photographs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from filigrane.app.inputs import Item, expand
 from filigrane.core import plugins
-from filigrane.core.errors import FiligraneError, UsageError
+from filigrane.core.errors import FiligraneError, MissingExtra, UsageError
 from filigrane.core.image import decode
 from filigrane.core.parallel import GuardedPool
 from filigrane.core.settings import Settings
@@ -38,14 +39,74 @@ def rebuild_sources(listing: Path, clones: Path, folder: Path, say: Say) -> int:
     return sources.rebuild(listing, clones, folder, say)
 
 
-def make_pairs(root: Path, folder: Path, autoencoder: Path | None, *, seed: int = 0) -> int:
-    """Write a corpus ``folder`` of the real pictures of ``root``, redrawn by an autoencoder; how many were made.
+@dataclass(frozen=True, slots=True)
+class AutoencoderTraining:
+    """Which design to train on the real pictures of which corpora, and for how long.
 
-    ``autoencoder`` is a folder of diffusers, by default the one among the weights. Raises UsageError where ``root`` is
-    no corpus, MissingExtra, NotFound or UnreadableInput without an autoencoder.
+    ``folder`` gets the autoencoder and the checkpoint that a later run goes on from; ``budget_s`` counts the time of
+    all runs; ``device`` is auto, cpu or cuda.
     """
-    regenerate: Attack = plugins.load(ATTACKS, "regenerate", path=autoencoder)
-    return pairs.write_pairs(corpus.entries(root), regenerate, folder, np.random.default_rng(seed))
+
+    design: str
+    corpora: tuple[Path, ...]
+    folder: Path
+    budget_s: float = 480.0
+    threads: int = 1
+    device: str = "auto"
+    seed: int = 7
+
+
+def train_autoencoder(request: AutoencoderTraining) -> Path:
+    """Train a small autoencoder for `make_pairs`, or go on with it; returns its folder.
+
+    Raises UsageError for an unknown design or device, a corpus that is none or another design's checkpoint,
+    MissingExtra without torch, timm or diffusers.
+    """
+    if request.budget_s <= 0 or request.threads < 1:
+        raise UsageError("Training needs a time above zero and at least one thread.")
+    try:
+        import torch
+
+        from filigrane.detector import autoencoder_training
+        from filigrane.generator.train.loop import Plan
+    except ImportError as error:
+        raise MissingExtra("Training an autoencoder", "generate,evaluate") from error
+    torch.set_num_threads(request.threads)
+    cuda = torch.cuda.is_available()
+    if request.device not in ("auto", "cpu", *(("cuda",) if cuda else ())):
+        raise UsageError(f"There is no device {request.device!r} to train on here; give auto or cpu.")
+    device = "cuda" if cuda and request.device != "cpu" else "cpu"
+    plan = Plan(request.budget_s, 4, 1e-3, seed=request.seed, average=0.995, device=device)
+    autoencoder_training.train(request.design, _entries(request.corpora), request.folder, plan)
+    return request.folder
+
+
+def make_pairs(
+    corpora: Sequence[Path], folder: Path, autoencoder: Path | None, *, per_source: int = 3, seed: int = 0
+) -> int:
+    """Write a corpus ``folder`` of the real pictures of ``corpora``, redrawn by an autoencoder; how many were made.
+
+    ``autoencoder`` is a folder of diffusers or of `train_autoencoder`, by default the one among the weights. Raises
+    UsageError where a corpus is none, MissingExtra, NotFound or UnreadableInput without an autoencoder.
+    """
+    regenerate = _redrawing(autoencoder)
+    rng = np.random.default_rng(seed)
+    return pairs.write_pairs(_entries(corpora), regenerate, folder, rng, per_source=per_source)
+
+
+def _redrawing(autoencoder: Path | None) -> Attack:
+    if autoencoder is None or not (autoencoder / pairs.AUTOENCODER).is_file():
+        regenerate: Attack = plugins.load(ATTACKS, "regenerate", path=autoencoder)
+        return regenerate
+    try:
+        from filigrane.detector import autoencoders
+    except ImportError as error:
+        raise MissingExtra("Drawing pictures anew", "evaluate") from error
+    return autoencoders.load(autoencoder)
+
+
+def _entries(corpora: Sequence[Path]) -> list[corpus.Entry]:
+    return [entry for root in corpora for entry in corpus.entries(root)]
 
 
 def calibrate_detector(

@@ -30,18 +30,39 @@ def sources(
     print(f"{rebuild_sources(listing, clones, output, _say)} pictures in {output}")
 
 
+def autoencoder(
+    design: Annotated[str, typer.Option("--design", help="kl-f8, kl-f4, vq-f8, transposed-f8 or shuffle-f8.")],
+    corpus: Annotated[list[Path], typer.Option("--corpus", help="A corpus with real pictures; may be repeated.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the autoencoder; a stopped run goes on from it.")],
+    budget_s: Annotated[float, typer.Option("--budget-s", min=1, help="Seconds of training, all told.")] = 480,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Processor threads; 1 beside other work.")] = 1,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 7,
+) -> None:
+    """Train a small autoencoder to draw real pictures anew with; a run that was stopped goes on where it was."""
+    from filigrane.app.train import AutoencoderTraining, train_autoencoder
+
+    request = AutoencoderTraining(design, tuple(corpus), out, budget_s, threads=threads, device=device, seed=seed)
+    print(train_autoencoder(request))
+
+
 def pairs(
-    corpus: Annotated[Path, typer.Option("--corpus", help="A corpus with real pictures.")],
+    corpus: Annotated[list[Path], typer.Option("--corpus", help="A corpus with real pictures; may be repeated.")],
     output: Annotated[Path, typer.Option("--output", help="Folder to write the corpus of redrawn pictures to.")],
     autoencoder: Annotated[
-        Path | None, typer.Option("--autoencoder", help="A vae folder of diffusers; else the one installed.")
+        Path | None,
+        typer.Option(
+            "--autoencoder", help="A vae folder of diffusers or one of train autoencoder; else the installed."
+        ),
     ] = None,
+    per_source: Annotated[int, typer.Option("--per-source", min=1, help="Most pictures of one source.")] = 3,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the choice of pictures.")] = 0,
 ) -> None:
     """Redraw real pictures by an autoencoder, as AI pictures that differ from them in nothing else."""
     from filigrane.app.train import make_pairs
 
-    print(f"{make_pairs(corpus, output, autoencoder, seed=seed)} pictures in {output}")
+    made = make_pairs(corpus, output, autoencoder, per_source=per_source, seed=seed)
+    print(f"{made} pictures in {output}")
 
 
 def measure(
@@ -157,6 +178,7 @@ def register(app: typer.Typer) -> None:
     group.command("generator")(generator)
     group.command("watermark")(watermark)
     group.command("sources")(sources)
+    group.command("autoencoder")(autoencoder)
     group.command("pairs")(pairs)
     group.command("measure")(measure)
     group.command("calibrate")(calibrate)

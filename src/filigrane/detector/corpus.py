@@ -21,7 +21,7 @@ from filigrane.core.errors import FiligraneError, UsageError
 from filigrane.core.formats import EXTENSIONS
 from filigrane.core.image import Limits, decode
 from filigrane.core.labels import label_of
-from filigrane.core.values import Pixels
+from filigrane.core.values import Picture, Pixels
 
 _LIMITS = Limits(max_bytes=64 * 2**20, max_pixels=64_000_000, max_total_pixels=64_000_000)
 
@@ -96,7 +96,13 @@ def _found(root: Path) -> list[Entry]:
 
 
 def stream(chosen: Iterable[Entry]) -> Iterator[tuple[Entry, Pixels]]:
-    """Each entry with its pixels, uint8 (H, W, 3), shard by shard; entries that are missing or broken are left out.
+    """Each entry with its pixels, uint8 (H, W, 3), as `pictures` reads them."""
+    for entry, picture in pictures(chosen):
+        yield entry, picture.pixels
+
+
+def pictures(chosen: Iterable[Entry]) -> Iterator[tuple[Entry, Picture]]:
+    """Each entry with its picture, shard by shard; entries that are missing or broken are left out.
 
     Raises UsageError for a shard that is missing, broken or outside of its corpus.
     """
@@ -105,9 +111,9 @@ def stream(chosen: Iterable[Entry]) -> Iterator[tuple[Entry, Pixels]]:
         shards[entry.root, entry.shard][entry.file] = entry
     for (root, shard), wanted in shards.items():
         for name, data in _members(root, shard, wanted) if shard else _files(root, wanted):
-            pixels = _decoded(data)
-            if pixels is not None:
-                yield wanted[name], pixels
+            picture = _decoded(data)
+            if picture is not None:
+                yield wanted[name], picture
 
 
 def _members(root: Path, shard: str, wanted: dict[str, Entry]) -> Iterator[tuple[str, bytes]]:
@@ -154,8 +160,8 @@ def weights(chosen: Sequence[Entry]) -> NDArray[np.float64]:
     return np.asarray(raw / raw.sum(), np.float64)
 
 
-def _decoded(data: bytes) -> Pixels | None:
+def _decoded(data: bytes) -> Picture | None:
     try:
-        return decode(data, limits=_LIMITS).pixels
+        return decode(data, limits=_LIMITS)
     except FiligraneError:
         return None

@@ -8,6 +8,7 @@ It stands apart from the yardstick, because it needs torch and weights.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ _KINDS = ("AutoencoderKL", "AutoencoderTiny")
 _MOST_CONFIG_BYTES = 2**16
 _TILE_PX = 512
 _MARGIN_PX = 64
-"""Drawn around every tile and thrown away; also a multiple of every autoencoder's step."""
+"""A multiple of the step of every autoencoder of diffusers."""
 
 
 class Regenerate:
@@ -45,21 +46,8 @@ class Regenerate:
         the folder holds none.
         """
         for _ in range(round(strength)):
-            pixels = self._drawn(pixels)
+            pixels = in_tiles(pixels, self._autoencoder)
         return pixels.copy()
-
-    def _drawn(self, pixels: Pixels) -> Pixels:
-        height, width = pixels.shape[:2]
-        below, beside = (_MARGIN_PX + -side % _MARGIN_PX for side in (height, width))
-        padded = cv2.copyMakeBorder(pixels, _MARGIN_PX, below, _MARGIN_PX, beside, cv2.BORDER_REPLICATE)
-        out = np.empty_like(padded)
-        for top in range(0, height, _TILE_PX):
-            for left in range(0, width, _TILE_PX):
-                reach = _TILE_PX + 2 * _MARGIN_PX
-                tile = self._autoencoder(np.asarray(padded[top : top + reach, left : left + reach]))
-                inner = tile[_MARGIN_PX:-_MARGIN_PX, _MARGIN_PX:-_MARGIN_PX]
-                out[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
-        return np.asarray(out[:height, :width], np.uint8)
 
     @cached_property
     def _autoencoder(self) -> _Autoencoder:
@@ -97,6 +85,24 @@ class _Autoencoder:
             latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
             drawn = self._model.decode(latents).sample[0].permute(1, 2, 0)
         return np.asarray(np.rint((drawn.numpy() + 1) * 127.5).clip(0, 255), np.uint8)
+
+
+def in_tiles(pixels: Pixels, draw: Callable[[Pixels], Pixels], *, margin_px: int = _MARGIN_PX) -> Pixels:
+    """``pixels``, uint8 (H, W, 3), drawn anew tile by tile by ``draw``, which keeps the size of what it gets.
+
+    ``margin_px`` are drawn around every tile and thrown away; sides that ``draw`` gets are multiples of it.
+    """
+    height, width = pixels.shape[:2]
+    below, beside = (margin_px + -side % margin_px for side in (height, width))
+    padded = cv2.copyMakeBorder(pixels, margin_px, below, margin_px, beside, cv2.BORDER_REPLICATE)
+    out = np.empty_like(padded)
+    reach = _TILE_PX + 2 * margin_px
+    for top in range(0, height, _TILE_PX):
+        for left in range(0, width, _TILE_PX):
+            tile = draw(np.asarray(padded[top : top + reach, left : left + reach]))
+            inner = tile[margin_px:-margin_px, margin_px:-margin_px]
+            out[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return np.asarray(out[:height, :width], np.uint8)
 
 
 def autoencoder() -> Path | None:
