@@ -25,6 +25,8 @@ LUMA = (0.299, 0.587, 0.114)
 CELL_SCALES = (1.0, 1.5)
 """Sizes of a cell, in units of CELL_PX, that embedding uses: the second for small pictures."""
 _SMALL_PX = 362
+_BAND_ROWS = 64
+"""Rows that are worked on at once, so that they stay in the cache."""
 
 Plane = NDArray[np.float32]
 
@@ -58,15 +60,22 @@ class Frame:
 
     def luma(self, pixels: Pixels) -> Plane:
         """Luma (Rec. 601) of ``pixels`` in the frame, float32, 0–255, unrounded: in flat places fractions are all."""
-        red, green, blue = cv2.split(pixels)
-        most = cv2.addWeighted(red, LUMA[0], green, LUMA[1], 0.0, dtype=cv2.CV_32F)
-        return self.fit(np.asarray(cv2.scaleAdd(blue.astype(np.float32), LUMA[2], most), np.float32))
+        luma = np.empty(pixels.shape[:2], np.float32)
+        for top in range(0, len(luma), _BAND_ROWS):
+            red, green, blue = cv2.split(pixels[top : top + _BAND_ROWS])
+            most = cv2.addWeighted(red, LUMA[0], green, LUMA[1], 0.0, dtype=cv2.CV_32F)
+            cv2.scaleAdd(blue.astype(np.float32), LUMA[2], most, dst=luma[top : top + _BAND_ROWS])
+        return self.fit(luma)
 
     def fit(self, luma: Plane) -> Plane:
-        """A plane of the picture's size, brought to the frame's: averaged where it shrinks, cubic where it grows."""
-        rows, columns = self.shape
-        method = cv2.INTER_AREA if columns < luma.shape[1] else cv2.INTER_CUBIC
-        return np.asarray(cv2.resize(luma, (columns, rows), interpolation=method), np.float32)
+        """A plane of the picture's size, brought to the frame's."""
+        return resized(luma, *self.shape, grow=cv2.INTER_CUBIC)
+
+
+def resized(plane: Plane, rows: int, columns: int, *, grow: int) -> Plane:
+    """The plane at another size: averaged where it shrinks, by the interpolation ``grow`` where it grows."""
+    method = cv2.INTER_AREA if columns < plane.shape[1] else grow
+    return np.asarray(cv2.resize(plane, (columns, rows), interpolation=method), np.float32)
 
 
 def frame_of(pixels: Pixels) -> Frame:

@@ -14,7 +14,7 @@ from filigrane.watermark.frame import Plane
 _WINDOW_PX = 5
 _REACH_PX = 7
 _FLOOR = 2.0
-_CEILING = 24.0
+_CEILING = 8.0
 _POWER = 0.6
 _GAIN = 0.62
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from filigrane.core.values import Pixels
 from filigrane.perturb.base import load
 from filigrane.watermark.carrier import SYNC_SHARE
-from filigrane.watermark.frame import CELL_PX, LUMA, Plane
-from filigrane.watermark.layer import COLOUR, dither
+from filigrane.watermark.frame import CELL_PX, LUMA, Plane, resized
+from filigrane.watermark.layer import COLOUR
 from filigrane.watermark.mask import visibility_mask
 
 PATCH_PX = 256
@@ -107,11 +107,11 @@ def _chips(rows: int, columns: int, rng: np.random.Generator) -> Plane:
 
 def _marked(pixels: Pixels, plane: Plane, rng: np.random.Generator) -> Pixels:
     """The picture with the layer ``plane`` of its frame, at a strength from the range that embedding uses."""
-    layer = cv2.resize(plane, (pixels.shape[1], pixels.shape[0]), interpolation=cv2.INTER_LINEAR)
+    layer = resized(plane, *pixels.shape[:2], grow=cv2.INTER_LINEAR)
     power = float(np.mean(np.square(layer))) * float(np.mean(np.square(COLOUR)))
     wanted_db = 10 * math.log10(255**2 / max(power, 1e-9)) - rng.uniform(*_PSNR_DB)
     strength = 10 ** (float(np.clip(wanted_db, _RAISE_DB[0], _RAISE_DB[1])) / 20)
-    changed = pixels + (strength * layer)[..., None] * COLOUR + dither(layer.shape)[..., None]
+    changed = pixels + (strength * layer)[..., None] * COLOUR
     return np.asarray(np.clip(np.rint(changed), 0, 255), np.uint8)
 
 

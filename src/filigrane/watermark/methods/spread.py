@@ -9,20 +9,19 @@ that they also survive a repost, as far as their quality allows.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from filigrane.core.errors import WatermarkError
 from filigrane.core.values import Pixels, Reading
 from filigrane.watermark.base import check_side, code_hash
-from filigrane.watermark.demodulate import Folder, Grid, narrow
-from filigrane.watermark.frame import Frame, Plane, frame_of
+from filigrane.watermark.echo import Echo, Heard, clearness
 from filigrane.watermark.keys import KeyRing, ring
 from filigrane.watermark.layer import Layer
 from filigrane.watermark.payload import ID_BITS
-from filigrane.watermark.polar import Bits, Soft
+from filigrane.watermark.polar import Bits
 from filigrane.watermark.reader import Reader, secret_of
 from filigrane.watermark.receiver import Receiver, installed
 
@@ -30,42 +29,71 @@ MIN_SIDE_PX = 192
 """Shortest side of a picture that a mark is embedded in."""
 LEAST_PSNR_DB = 38.1
 """Below this no picture is changed, whatever that costs in robustness."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Goal:
-    """How clear a mark should be, and down to which PSNR the picture may pay for it.
-
-    Clearness is the energy of the mark over the power of the noise, summed over all chips; the list decoder fails
-    under about 170.
-    """
-
-    clearness: float
-    least_psnr_db: float
-
-
-_AFTER_JPEG_MUST = _Goal(clearness=300.0, least_psnr_db=LEAST_PSNR_DB)
-_AFTER_JPEG = _Goal(clearness=700.0, least_psnr_db=41.0)
-_MIDDLE = _Goal(clearness=270.0, least_psnr_db=38.3)
-"""The middle quarter alone, so that a crop to it reads back."""
-_REPOSTED = _Goal(clearness=260.0, least_psnr_db=LEAST_PSNR_DB)
-_BLURRED = _Goal(clearness=200.0, least_psnr_db=39.0)
-_SMALL_PX = 200_000
-"""Pictures of fewer pixels are also tried reposted and blurred; larger ones survive that anyway."""
 _LEAST_RAISE_DB = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class _Echo:
-    """Soft values of a marked picture, as it is and after JPEG 75, and how clear it is under each goal."""
+class _Goal:
+    """How clearly a mark should be heard after an ordeal, and down to which PSNR the picture may pay for it.
 
-    plain: Soft
-    after_jpeg: Soft
-    clearness: tuple[tuple[_Goal, float], ...]
+    Clearness is the energy of the mark over the power of the noise, summed over all chips; the list decoder fails
+    under about 170. Where the reader has to search for the grid, the sync pattern too must stand out, in standard
+    deviations; that of a false grid reaches about 5.
+    """
 
-    def lacking_db(self, psnr_db: float) -> float:
-        """By how many decibels a mark at ``psnr_db`` should be raised; 0 or less where it need not or may not be."""
-        return max(_towards_db(goal, found, psnr_db) for goal, found in self.clearness)
+    hear: Callable[[Echo], Iterable[Heard]]
+    clearness: float
+    least_psnr_db: float = LEAST_PSNR_DB
+    sync: float = 0.0
+
+    def lacking_db(self, echo: Echo, code: Bits) -> float:
+        """Decibels that the mark lacks under the suppression that hears it best; at most 10."""
+        least_db = math.inf
+        for heard in self.hear(echo):
+            found, sync = clearness(heard.soft, code), max(heard.sync, 0.0)
+            share = min(found / self.clearness, (sync / self.sync) ** 2 if self.sync else math.inf)
+            least_db = min(least_db, -10 * math.log10(max(share, 0.1)))
+            if least_db < _LEAST_RAISE_DB:
+                break
+        return least_db
+
+
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """What is asked of marks in pictures of a size, the quickest to hear first, and in which steps they are raised."""
+
+    goals: tuple[_Goal, ...]
+    step_db: float
+
+    def raise_db(self, echo: Echo, code: Bits, psnr_db: float) -> float:
+        """By how much a mark at ``psnr_db`` should be raised for the first goal that asks for it; 0 where none does."""
+        for goal in self.goals:
+            most_db = psnr_db - goal.least_psnr_db
+            lacking_db = goal.lacking_db(echo, code) if most_db >= _LEAST_RAISE_DB else 0.0
+            if lacking_db >= _LEAST_RAISE_DB:
+                return min(self.step_db * math.ceil(lacking_db / self.step_db), most_db)
+        return 0.0
+
+
+_LARGE = _Aim(
+    (
+        _Goal(Echo.middle, clearness=270.0, least_psnr_db=38.3),
+        _Goal(Echo.compressed, clearness=300.0),
+        _Goal(Echo.compressed, clearness=700.0, least_psnr_db=41.0),
+    ),
+    step_db=1.0,
+)
+_SMALL = _Aim(
+    (
+        _Goal(Echo.compressed, clearness=440.0),
+        _Goal(Echo.halved, clearness=220.0, least_psnr_db=38.3, sync=5.7),
+        _Goal(Echo.reposted, clearness=205.0, sync=6.3),
+        _Goal(Echo.blurred, clearness=200.0, least_psnr_db=39.0),
+    ),
+    step_db=0.25,
+)
+_SMALL_PX = 200_000
+"""Pictures of fewer pixels are tried harder, in finer steps: larger ones survive all that anyway."""
 
 
 class Spread:
@@ -100,12 +128,13 @@ class Spread:
         """
         code = self._reader.code.encode(self._secret.codec.word(payload))
         layer = Layer(check_side(pixels, MIN_SIDE_PX), self._secret.carrier.tile(code))
+        aim = _SMALL if pixels.shape[0] * pixels.shape[1] < _SMALL_PX else _LARGE
         strength_db = min(self._strength_db, layer.psnr_db - LEAST_PSNR_DB)
         while True:
             marked = layer.added(strength_db)
-            echo = self._echo(marked, code)
-            raise_db = echo.lacking_db(layer.psnr_db - strength_db)
-            if raise_db < _LEAST_RAISE_DB:
+            echo = Echo(marked, self._secret.carrier, self._reader.best[::-1])
+            raise_db = aim.raise_db(echo, code, layer.psnr_db - strength_db)
+            if not raise_db:
                 self._prove(marked, echo, payload)
                 return marked
             strength_db += raise_db
@@ -114,77 +143,17 @@ class Spread:
         """The identity in ``pixels`` of any size, or None, with a bound on the probability of a false one."""
         return self._reader.read(pixels)
 
-    def _echo(self, marked: Pixels, code: Bits) -> _Echo:
-        """What the reader would hear of ``marked``."""
-        frame = frame_of(marked)
-        rest = narrow(frame.luma(marked))
-        after_jpeg = self._soft(narrow(frame.fit(_luma_after_jpeg(marked, 75))), frame)
-        clear = clearness(after_jpeg, code)
-        found = [(_AFTER_JPEG_MUST, clear), (_AFTER_JPEG, clear)]
-        found.append((_MIDDLE, clearness(self._soft(_middle(rest), frame), code)))
-        if frame.width_px * frame.height_px < _SMALL_PX:
-            found += [(_REPOSTED, self._clearest(_reposted(marked), frame, code))]
-            found += [(_BLURRED, self._clearest(_blurred(marked), frame, code))]
-        return _Echo(self._soft(rest, frame), after_jpeg, tuple(found))
-
-    def _clearest(self, luma: Plane, frame: Frame, code: Bits) -> float:
-        """Clearness of a picture's luma under the best kinds of suppression."""
-        fitted = frame.fit(luma)
-        return max(clearness(self._soft(suppress(fitted), frame), code) for suppress in self._reader.best)
-
-    def _soft(self, rest: Plane, frame: Frame) -> Soft:
-        chips = Folder(rest, frame).chips(Grid(scale=frame.cell_scale))
-        return self._secret.carrier.soft(chips)
-
-    def _prove(self, marked: Pixels, echo: _Echo, payload: int) -> None:
+    def _prove(self, marked: Pixels, echo: Echo, payload: int) -> None:
         """Raise WatermarkError where ``marked`` does not read back as it is and after JPEG 75."""
-        words, _ = self._reader.code.decode(np.stack([echo.plain, echo.after_jpeg]))
+        words, _ = self._reader.code.decode(np.stack([echo.plain.soft, echo.after_jpeg.soft]))
         if all(self._secret.codec.identity(word) == payload for word in words[:, 0]):
             return
-        after_jpeg = _luma_after_jpeg(marked, 75).astype(np.uint8)[..., None].repeat(3, axis=2)
-        if not all(self.read(pixels).payload == payload for pixels in (marked, after_jpeg)):
+        grey = echo.jpeg.astype(np.uint8)[..., None].repeat(3, axis=2)
+        if not all(self.read(pixels).payload == payload for pixels in (marked, grey)):
             raise WatermarkError(
                 "No mark can be embedded in this picture so that it reads back: it has too little detail to hide one, "
                 "or too much to find it; give a larger or less uniform picture."
             )
-
-
-def _towards_db(goal: _Goal, found: float, psnr_db: float) -> float:
-    """Whole decibels from clearness ``found`` to ``goal``, as far as its least PSNR allows."""
-    lacking_db = math.ceil(10 * math.log10(goal.clearness / max(found, goal.clearness / 10)))
-    return min(lacking_db, psnr_db - goal.least_psnr_db)
-
-
-def clearness(soft: Soft, code: Bits) -> float:
-    """Energy of the mark over the power of the noise, summed over all chips of ``code``, as found in ``soft``."""
-    values = soft * (1 - 2 * code.astype(np.float32))
-    mean = float(values.mean())
-    return len(values) * mean * abs(mean) / float(values.var() + 1e-12)
-
-
-def _middle(rest: Plane) -> Plane:
-    """The rest with all but the middle half of each side set to zero."""
-    rows, columns = (side // 4 for side in rest.shape)
-    inner = np.zeros_like(rest)
-    inner[rows:-rows, columns:-columns] = rest[rows:-rows, columns:-columns]
-    return inner
-
-
-def _luma_after_jpeg(pixels: Pixels, quality: int) -> Plane:
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.float32)
-
-
-def _reposted(pixels: Pixels) -> Plane:
-    """Luma of the picture at 0.7 times its size after JPEG 60."""
-    small = cv2.resize(pixels, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
-    return _luma_after_jpeg(np.asarray(small, np.uint8), 60)
-
-
-def _blurred(pixels: Pixels) -> Plane:
-    """Luma of the picture, blurred by two of its pixels."""
-    luma = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return np.asarray(cv2.GaussianBlur(luma, (0, 0), 2.0), np.float32)
 
 
 def build(keys: KeyRing | None = None, strength_db: float = 0.0, learned: bool = True) -> Spread:
