@@ -11,7 +11,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,13 +32,26 @@ from filigrane.detector.models.patches import PatchesLearner
 
 
 @pydantic.dataclasses.dataclass(frozen=True, slots=True, config=pydantic.ConfigDict(extra="forbid"))
+class Tuning:
+    """How a ``trunk`` of ``patches`` is tuned: ``budget_s`` for each fold, ``batch`` crops of ``crop_px`` at a time."""
+
+    trunk: str
+    budget_s: Annotated[float, Field(gt=0)]
+    batch: PositiveInt = 32
+    crop_px: Annotated[int, Field(ge=64)] = 160
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    device: str = "cpu"
+
+
+@pydantic.dataclasses.dataclass(frozen=True, slots=True, config=pydantic.ConfigDict(extra="forbid"))
 class Config:
     """What a training run is made of; see ``docs/detector.toml`` for the one that ships.
 
     ``corpora`` are folders as `corpus.entries` reads them; ``models`` names the architectures to train and their
     options; ``deliveries`` is how often each picture is delivered at random, ``fixed_per_source`` how many pictures of
-    each source are seen under the fixed deliveries, for calibration; a model may have either as an option of its own.
-    ``folds`` are those of the calibration. Raises pydantic's ValidationError, which is a ValueError.
+    each source are seen under the fixed deliveries, for calibration; ``folds`` are those of the calibration. A model
+    may have any of these three as an option of its own, and ``patches`` a ``tuning``. Raises pydantic's
+    ValidationError, which is a ValueError.
     """
 
     corpora: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -53,6 +66,10 @@ class Config:
     seed: int = 0
     licence: str = "Apache-2.0"
     about: dict[str, str] = field(default_factory=dict)
+    tuning: Tuning | None = None
+
+
+_OWN = ("deliveries", "fixed_per_source", "folds", "tuning")
 
 
 def read_config(path: Path) -> Config:
@@ -72,7 +89,9 @@ def read_config(path: Path) -> Config:
 def _of_model(config: Config, architecture: str) -> tuple[Config, dict[str, Any]]:
     """``config`` with what a model has as its own, and the other options of that model."""
     options = dict(config.models[architecture])
-    own = {name: options.pop(name) for name in ("deliveries", "fixed_per_source") if name in options}
+    own = {name: options.pop(name) for name in _OWN if name in options}
+    if "tuning" in own and architecture != "patches":
+        raise ValueError(f"{architecture} has no trunk to tune")
     return replace(config, **own), options
 
 
@@ -106,6 +125,9 @@ def _trained(architecture: str, entries: Sequence[Entry], config: Config, say: S
         say(f"{learner.name}: {delivery}: AUC {area:.4f} on {part.sum()} pictures, sources held out")
     about: dict[str, Json] = dict(config.about)
     if isinstance(learner, PatchesLearner):
+        if config.tuning is not None:
+            about["tuning"] = asdict(config.tuning)
+            rows.features[:, learner.columns(config.tuning.trunk)] = 0  # they are of the trunk before it was tuned
         fold = folds(entries, config.folds, np.random.default_rng(config.seed))
         told = attribution.fitted(rows, entries, fold, regularisation=learner.regularisation)
         if told is not None:
@@ -146,6 +168,22 @@ def fitted(
     learner: Learner, rows: Described, entries: Sequence[Entry], config: Config, say: Say
 ) -> tuple[Tensors, Held]:
     """The model fitted on the random deliveries of all entries, and held-out scores of the fixed ones."""
+    fixed = rows.delivery != RANDOM
+    if config.tuning is not None and isinstance(learner, PatchesLearner):
+        from filigrane.detector import tune
+
+        fold = folds(entries, config.folds, np.random.default_rng(config.seed))
+        material = tune.Material(rows, entries, fold, config.seed)
+        tensors, score = tune.fitted(learner, material, config.tuning, Path(config.work), say)
+    else:
+        tensors, score = _crossed(learner, rows, entries, config, say)
+    return tensors, _pooled(score[fixed], rows.select(fixed))
+
+
+def _crossed(
+    learner: Learner, rows: Described, entries: Sequence[Entry], config: Config, say: Say
+) -> tuple[Tensors, NDArray[np.float64]]:
+    """The model fitted on all random deliveries, and scores (N rows,) by models that never saw the picture's fold."""
     label = np.array([entry.label for entry in entries], np.int8)
     fold = folds(entries, config.folds, np.random.default_rng(config.seed))
     learns = rows.delivery == RANDOM
@@ -157,7 +195,7 @@ def fitted(
         weights = corpus.weights([entries[index] for index in rows.entry[out & learns]])
         area = auc(label[rows.entry[out & learns]], score[out & learns], weights)
         say(f"{learner.name}: fold {number + 1}: AUC {area:.4f} on {(out & learns).sum()} crops")
-    return _fit(learner, rows.select(learns), entries, config), _pooled(score[~learns], rows.select(~learns))
+    return _fit(learner, rows.select(learns), entries, config), score
 
 
 def _fit(learner: Learner, rows: Described, entries: Sequence[Entry], config: Config) -> Tensors:

@@ -104,6 +104,21 @@ class PatchesLearner:
         self._network.to(device)
         self._session = session(_onnx(torch, self._network.trunks, ("numbers",)), "ONNX") if device == "cpu" else None
 
+    def columns(self, trunk: str) -> NDArray[np.bool_]:
+        """Which of the numbers are those of ``trunk``: (numbers,)."""
+        from filigrane.detector.models._trunk import numbers
+
+        names = list(self._network.trunks)
+        return np.repeat([name == trunk for name in names], [numbers([name]) for name in names])
+
+    def alone(self, trunk: str) -> Any:
+        """A network of one trunk as ImageNet left it, and a head that nobody has fitted yet."""
+        from filigrane.detector.models._trunk import PatchNet
+
+        network = PatchNet([trunk])
+        network.trunks.load_state_dict({f"{trunk}.{k}": v for k, v in self._network.trunks[trunk].state_dict().items()})
+        return network
+
     def describe(self, crops: Pixels) -> NDArray[np.floating[Any]]:
         """The statistics of crops uint8 (N, H, W, 3), half precision: (N, numbers)."""
         batch = self._to_tensor(crops)
@@ -134,11 +149,12 @@ class PatchesLearner:
     def save(self, card: Card, tensors: Tensors, folder: Path) -> Card:
         """Write the network as safetensors, the same as ONNX beside it, and the card of both."""
         state = {
-            name: array.astype(np.float16) if array.dtype == np.float32 else array
-            for name, array in ((name, value.cpu().numpy()) for name, value in self._network.state_dict().items())
+            name: _narrow(value.cpu().numpy())
+            for name, value in self._network.state_dict().items()
             if not name.startswith("head.")
         }
         state |= {"head.weight": tensors["weight"][None], "head.bias": tensors["bias"]}
+        state |= {name: _narrow(array) for name, array in tensors.items() if name.startswith("trunks.")}
         state |= {name: array for name, array in tensors.items() if name.startswith("families.")}
         about = {**card.about, "trunk_weights": self._origin, "trunks": list(self._network.trunks)}
         written = weights_of.save(replace(card, about=about), state, folder)
@@ -147,6 +163,10 @@ class PatchesLearner:
         write_atomically(folder / twin, network)
         about |= {"onnx": {"file": twin, "sha256": sha256_hex(network)}}
         return weights_of.save(replace(written, about=about), state, folder)
+
+
+def _narrow(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(np.float16) if array.dtype == np.float32 else array
 
 
 def _outputs(families: Sequence[str]) -> tuple[str, ...]:

@@ -1,0 +1,219 @@
+"""Soft fine-tuning of one trunk: its later stages go on learning, slowly, under the head that was fitted on it frozen.
+
+There is one network for each fold. It never sees the sources of its fold, and scores them for the calibration. What
+ships is the mean of their weights: they begin alike and go a short way, so the mean is a network too, and a steadier
+one than each ("model soups", Wortsman et al., arXiv 2203.05482).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from filigrane.core.values import Pixels, sha256_hex
+from filigrane.core.weights import Tensors
+from filigrane.detector import corpus, judge
+from filigrane.detector.corpus import Entry
+from filigrane.detector.delivery import CROP_PX, delivered, deliveries
+from filigrane.detector.describe import RANDOM, Described, Say
+from filigrane.detector.models._trunk import PatchNet, to_tensor
+from filigrane.detector.models.patches import PatchesLearner
+from filigrane.generator.train.loop import Plan, Run
+
+if TYPE_CHECKING:
+    from filigrane.detector.train import Tuning
+
+KEPT_STAGES = 2
+"""Stages after the stem that stay as ImageNet left them: they hold few of the traces and most of the work."""
+_SOFTENED = 0.02
+_TURNED = 0.3
+
+
+class Pictures:
+    """The pictures of a corpus by the place of their entry, decoded once into one file of ``folder`` and mapped."""
+
+    def __init__(self, entries: Sequence[Entry], folder: Path, say: Say) -> None:
+        """Decodes where the file is not there yet; raises UsageError where the corpus can't be read."""
+        path = folder / f"pictures-{_print([_named(entry) for entry in entries])}.npy"
+        pixels = path.with_suffix(".bin")
+        if not path.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            np.save(path, _decoded(entries, pixels))
+            say(f"{pixels} holds the decoded pictures")
+        self._at = {place: (start, height, width) for place, start, height, width in np.load(path).tolist()}
+        self._pixels = np.memmap(pixels, np.uint8, "r")
+        self.places = np.array(sorted(self._at), np.int64)
+
+    def __getitem__(self, place: int) -> Pixels:
+        start, height, width = self._at[place]
+        return np.asarray(self._pixels[start : start + height * width * 3]).reshape(height, width, 3)
+
+
+def _decoded(entries: Sequence[Entry], target: Path) -> NDArray[np.int64]:
+    """Write all pictures that are large enough to be judged one behind the other: rows of place, start and size."""
+    place_of = {entry: place for place, entry in enumerate(entries)}
+    rows, start = [], 0
+    with target.open("wb") as stream:
+        for entry, pixels in corpus.stream(entries):
+            if min(pixels.shape[:2]) >= judge.SMALLEST_PX:
+                stream.write(np.ascontiguousarray(pixels).tobytes())
+                rows.append((place_of[entry], start, *pixels.shape[:2]))
+                start += pixels.size
+    return np.array(rows, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What there is to learn from: ``rows`` that describe ``entries``, each of which is in a ``fold`` (N entries,)."""
+
+    rows: Described
+    entries: Sequence[Entry]
+    fold: NDArray[np.int64]
+    seed: int
+
+
+def fitted(
+    learner: PatchesLearner, material: Material, tuning: Tuning, folder: Path, say: Say
+) -> tuple[Tensors, NDArray[np.float64]]:
+    """The weights with one trunk tuned, and scores (N rows,) of the fixed deliveries by networks without their fold.
+
+    The other trunks stay frozen, and their score is added. A run that was stopped goes on from what ``folder`` holds.
+    """
+    rows, entries = material.rows, material.entries
+    pictures, own = Pictures(entries, folder, say), learner.columns(tuning.trunk)
+    networks, score = [], np.zeros(len(rows.entry))
+    for number in np.unique(material.fold).tolist():
+        head, rest = (_learned(learner, material, mask, number) for mask in (own, ~own))
+        seen = pictures.places[material.fold[pictures.places] != number]
+        task = Task(entries, pictures, seen, head, material.seed + number)
+        name = _print([learner.hash, asdict(tuning), task.seed, [_named(entries[place]) for place in seen]])
+        networks.append(tuned(learner.alone(tuning.trunk), task, tuning, folder / f"tuned-{name}"))
+        out = np.flatnonzero((material.fold[rows.entry] == number) & (rows.delivery != RANDOM))
+        score[out] = learner.score(rows.features[out][:, ~own], rest)
+        for place in np.unique(rows.entry[out]).tolist():
+            found = scores(networks[-1], pictures[place], entries[place].long_side_px)
+            mine = out[rows.entry[out] == place]
+            score[mine] += [found[name] for name in rows.delivery[mine].tolist()]
+        say(f"{learner.name}: fold {number + 1}: {tuning.trunk} is tuned")
+    together, rest = mean(networks), _learned(learner, material, ~own, None)
+    weight = np.zeros(learner.numbers, np.float32)
+    weight[own], weight[~own] = together.pop("head.weight")[0], rest["weight"]
+    bias = together.pop("head.bias").astype(np.float32) + rest["bias"].astype(np.float32)
+    return {**together, "weight": weight, "bias": bias}, score
+
+
+def _learned(learner: PatchesLearner, material: Material, columns: NDArray[np.bool_], without: int | None) -> Tensors:
+    """The frozen head over some columns of the random deliveries, without those of one fold."""
+    rows, entries = material.rows, material.entries
+    chosen = np.flatnonzero((rows.delivery == RANDOM) & (material.fold[rows.entry] != without))
+    seen = [entries[place] for place in rows.entry[chosen]]
+    labels = np.array([entry.label for entry in seen], np.int8)
+    rng = np.random.default_rng(material.seed)
+    return learner.learn(rows.features[chosen][:, columns], labels, corpus.weights(seen), rng)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one network learns from: the ``entries`` at the places ``seen``, under the frozen ``head``."""
+
+    entries: Sequence[Entry]
+    pictures: Pictures
+    seen: NDArray[np.int64]
+    head: Tensors
+    seed: int
+
+
+def tuned(network: PatchNet, task: Task, tuning: Tuning, folder: Path) -> PatchNet:
+    """``network``, of one trunk, tuned on ``task`` and averaged over its way; goes on from what ``folder`` holds."""
+    torch.manual_seed(task.seed)
+    trunk: Any = network.trunks[tuning.trunk]
+    network.requires_grad_(False)
+    for stage in trunk.blocks[KEPT_STAGES:]:
+        stage.requires_grad_(True)
+    with torch.no_grad():
+        network.head.weight.copy_(torch.from_numpy(task.head["weight"])[None])
+        network.head.bias.copy_(torch.from_numpy(task.head["bias"]))
+    network.eval()  # the statistics of batches would say which delivery they came by
+    plan = Plan(
+        tuning.budget_s,
+        tuning.batch,
+        tuning.learning_rate,
+        seed=task.seed,
+        average=0.99,
+        weight_decay=0.02,
+        half=tuning.device != "cpu",
+        device=tuning.device,
+    )
+    run = Run(network, plan, folder)
+    run.resume()
+    weights = corpus.weights([task.entries[place] for place in task.seen])
+
+    def loss(rng: np.random.Generator) -> torch.Tensor:
+        crops, labels = _batch(task, weights, tuning, rng)
+        with torch.autocast(torch.device(plan.device).type, torch.bfloat16, enabled=plan.half):
+            odds = network(_batched(crops).to(plan.device))[0]
+        wanted = torch.from_numpy(labels).to(plan.device) * (1 - 2 * _SOFTENED) + _SOFTENED
+        return binary_cross_entropy_with_logits(odds.float(), wanted)
+
+    run.go(loss, lambda: None)
+    network.load_state_dict(run.average.state)
+    return network.cpu()
+
+
+def _batch(
+    task: Task, weights: NDArray[np.float64], tuning: Tuning, rng: np.random.Generator
+) -> tuple[Pixels, NDArray[np.float32]]:
+    """Delivered crops of one size, some of them turned, and their labels; smaller ones are mirrored at their edges."""
+    side = tuning.crop_px
+    crops: list[Pixels] = []
+    labels: list[int] = []
+    while len(crops) < tuning.batch:
+        place = int(rng.choice(task.seen, p=weights))
+        crop = delivered(task.pictures[place], rng, size_px=side)
+        missing = [side - length for length in crop.shape[:2]]
+        if max(missing) * 2 > side - 4:
+            continue
+        crop = np.pad(crop, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect")
+        crops.append(np.rot90(crop, int(rng.integers(1, 4))) if rng.random() < _TURNED else crop)
+        labels.append(task.entries[place].label)
+    return np.stack(crops), np.array(labels, np.float32)
+
+
+def scores(network: PatchNet, pixels: Pixels, long_side_px: int) -> dict[str, float]:
+    """Log-odds of a picture under each fixed delivery: the mean over the crops that a scan would look at."""
+    found = {}
+    with torch.inference_mode():
+        for name, made in deliveries(pixels, long_side_px):
+            crops = judge.grid(*made.shape[1::-1], size_px=CROP_PX).crops(made)
+            found[name] = float(network(_batched(crops))[0].double().mean())
+    return found
+
+
+def mean(networks: Sequence[PatchNet]) -> Tensors:
+    """The mean of the weights of networks that began alike, by name."""
+    states = [network.state_dict() for network in networks]
+    return {
+        name: torch.stack([state[name].double() for state in states]).mean(0).to(states[0][name].dtype).numpy()
+        for name in states[0]
+    }
+
+
+def _batched(crops: Pixels) -> torch.Tensor:
+    return to_tensor(crops).contiguous(memory_format=torch.channels_last)
+
+
+def _named(entry: Entry) -> tuple[str, str, tuple[int, int]]:
+    return entry.shard, entry.file, corpus.stamp(entry)
+
+
+def _print(said: object) -> str:
+    """A name that changes with ``said``."""
+    return sha256_hex(json.dumps(said).encode())[:16]
