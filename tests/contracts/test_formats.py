@@ -24,6 +24,7 @@ HOSTILE = '</script><img src=x onerror=alert(1)> =1+1 "quoted", naïve\n\x1b[31m
 def scanned(path: str, llr: float) -> Scanned:
     evidence = (
         Evidence("metadata", Finding.PRESENT, llr, HOSTILE, {"prompt": HOSTILE, "personal": {"gps": "48.1, 11.5"}}),
+        Evidence("camera", Finding.ABSENT, 0.0, "Lone \ud800.", {"\udcff": ["\ud800", {"x": "\udfff"}]}),
         Evidence(
             "manifest", Finding.ABSENT, 0.0, "There is no C2PA manifest.", {"nested": [{"deep": (1, float("nan"))}]}
         ),
@@ -35,6 +36,7 @@ def scanned(path: str, llr: float) -> Scanned:
 RECORDS = [
     to_record(scanned("=HYPERLINK(1).png", 5.0)),
     to_record(scanned("b & <c>.png", 0.0)),
+    to_record(Scanned("caf\udce9.png", error="caf\udce9.png is damaged.", error_kind="UnreadableInput", exit_code=3)),
     to_record(Scanned("broken.png", error="The file is damaged.", error_kind="UnreadableInput", exit_code=3)),
 ]
 
@@ -52,7 +54,7 @@ def test_every_form_writes_every_picture_and_every_finding(name: str) -> None:
     if name == "parquet":
         table = pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist()
         text = json.dumps(table)
-        assert [row["label"] for row in table] == ["ai_generated", "no_evidence_of_ai", None]
+        assert [row["label"] for row in table] == ["ai_generated", "no_evidence_of_ai", None, None]
     else:
         text = data.decode()
     assert "broken.png" in text
@@ -72,7 +74,11 @@ def test_json_forms_hold_the_promised_fields() -> None:
     assert set(array[0]) >= {"path", "sha256", "format", "width_px", "height_px", "verdict", "evidence"}
     assert set(array[0]["verdict"]) >= {"label", "probability", "summary", "conflicts"}
     assert set(array[0]["evidence"][0]) >= {"source", "finding", "llr", "summary", "details"}
-    assert array[2]["error"] == {"kind": "UnreadableInput", "message": "The file is damaged."}
+    assert array[3]["error"] == {"kind": "UnreadableInput", "message": "The file is damaged."}
+
+
+def test_names_that_are_no_text_are_spelled_out() -> None:
+    assert json.loads(write("json", RECORDS))[2]["path"] == "caf\\udce9.png"  # type: ignore[arg-type]
 
 
 def test_spreadsheets_run_no_formula() -> None:
@@ -97,7 +103,7 @@ def test_sarif_is_one_run_with_a_result_for_each_finding() -> None:
     log = json.loads(write("sarif", RECORDS))  # type: ignore[arg-type]
     assert log["version"] == "2.1.0"
     results = log["runs"][0]["results"]
-    assert [result["ruleId"] for result in results] == ["ai_generated", "unreadable"]
+    assert [result["ruleId"] for result in results] == ["ai_generated", "unreadable", "unreadable"]
     rules = {rule["id"] for rule in log["runs"][0]["tool"]["driver"]["rules"]}
     assert {result["ruleId"] for result in results} <= rules
 

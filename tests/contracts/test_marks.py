@@ -254,3 +254,12 @@ def test_an_unmarked_picture_has_no_mark(marks: tuple[Mark, ...], rng: np.random
     pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
     picture = Picture(b"", pixels, "png", "", alpha=pixels[..., 0])
     assert find_marks(read_metadata(picture), marks) == ()
+
+
+def test_a_seed_is_not_sought_through_a_whole_graph_for_every_node(marks: tuple[Mark, ...]) -> None:
+    far: dict[str, object] = {f"a{number}": "" for number in range(1000)} | {"value": 23}
+    graph = {
+        "1": {"class_type": "KSampler", "inputs": {"seed": ["2", 0]}},
+        "2": {"class_type": "Primitive", "inputs": far},
+    }
+    assert found(png(prompt=graph), marks)["comfyui"].seed is None

@@ -92,3 +92,31 @@ def test_missing_keys_and_missing_files_say_what_to_do(
     assert main(command) == (2 if command[0] == "mark" else 3)
     told = capsys.readouterr().err
     assert "keys init" in told or "none.png" in told
+
+
+def test_a_marked_picture_is_not_named_as_if_it_were_of_another_format(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["mark", str(picture), "-o", str(tmp_path / "out.jpg")]) == 2
+    assert "to end in .png" in capsys.readouterr().err
+    assert not (tmp_path / "out.jpg").exists()
+
+
+def test_standard_input_is_no_picture_to_mark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mark", "-", "-o", str(tmp_path / "out.png")]) == 2
+    assert "Standard input" in capsys.readouterr().err
+
+
+def test_a_source_type_may_be_named_by_its_address(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    address = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
+    assert main(["mark", str(tmp_path / "nowhere.png"), "-o", "out", "--source-type", address]) == 2
+    assert "nowhere.png" in capsys.readouterr().err
+
+
+def test_names_of_pictures_do_not_write_over_the_terminal(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "red\x1b[31m.png").write_bytes(b"no picture")
+    assert main(["mark", str(tmp_path / "red\x1b[31m.png"), "-o", str(tmp_path / "out.png")]) == 3
+    told = capsys.readouterr().err
+    assert "red [31m.png" in told and "\x1b" not in told

@@ -17,6 +17,7 @@ from filigrane.app.comply_rules import PROFILES, State
 from filigrane.app.keys import init_keys
 from filigrane.app.mark_job import Facts, MarkJob, run
 from filigrane.cli.comply import comply, register
+from filigrane.cli.main import main
 from filigrane.core.errors import UsageError
 from filigrane.core.settings import Settings, load
 from filigrane.core.values import Pixels
@@ -131,6 +132,13 @@ def test_the_command_writes_every_form(format: str, files: Path, tmp_path: Path)
     assert printed.exit_code == 0 and "Implicit label" in printed.stdout
     written = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "report")])
     assert written.exit_code == 0 and "Implicit label" in (tmp_path / "report").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("format", ["table", "json", "html"])
+def test_a_name_that_is_no_text_is_written_too(format: str, tmp_path: Path, home: Path) -> None:
+    (tmp_path / "caf\udce9.png").write_bytes(b"no picture")
+    assert main(["comply", str(tmp_path / "caf\udce9.png"), "--format", format, "-o", str(tmp_path / "report")]) == 3
+    assert "caf" in (tmp_path / "report").read_text(encoding="utf-8")
 
 
 def test_colours_go_to_a_terminal_and_never_into_a_file(

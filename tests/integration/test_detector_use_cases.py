@@ -138,6 +138,16 @@ def test_a_map_is_drawn(scene: Pixels, home: Path, tmp_path: Path, name: str, st
         heat.export(source, tmp_path / name, settings, force=True)
 
 
+def test_a_map_is_a_picture_or_a_page_whatever_the_name_of_its_source(
+    scene: Pixels, home: Path, tmp_path: Path
+) -> None:
+    source, settings = tmp_path / "caf\udce9.png", Settings(home=home)
+    source.write_bytes(encode(scene, "png"))
+    with pytest.raises(UsageError, match=r"\.png or a \.html"):
+        heat.export(source, tmp_path / "map.jpg", settings)
+    assert b"caf\\udce9.png" in heat.export(source, tmp_path / "map.html", settings).read_bytes()
+
+
 def test_why_there_is_no_map_is_told_where_one_was_asked_for(
     scene: Pixels, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

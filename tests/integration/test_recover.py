@@ -20,9 +20,11 @@ from filigrane.app.recover import Recovered, Recoverer, Route, State, recover_fi
 from filigrane.core.errors import UnreadableInput, WatermarkError
 from filigrane.core.image import decode, encode
 from filigrane.core.settings import Settings, load
-from filigrane.core.values import Picture, Pixels, Trust
+from filigrane.core.values import Evidence, Finding, Picture, Pixels, Trust
+from filigrane.detector.base import Context, build_sources
+from filigrane.detector.policy import load_policy
 from filigrane.perturb.table import row
-from filigrane.provenance import keys
+from filigrane.provenance import keys, trust
 from filigrane.provenance.certificates import Holder
 from filigrane.provenance.fingerprint import Look
 from filigrane.provenance.manifest import Declaration, Software
@@ -248,3 +250,32 @@ def test_a_hundred_pictures_of_the_corpus_come_back(
     assert len(outcomes) == 100 and len(refused) <= 5, refused
     assert not [found for mark, found in outcomes if found.mark is not None and found.mark != mark]
     assert right >= 97, (right, [(mark.title, found.state) for mark, found in outcomes if not found.found], refused)
+
+
+def _evidence(settings: Settings, pixels: Pixels) -> Evidence:
+    context = Context(load_policy(), trust.load(settings.home), settings.home)
+    (source,) = build_sources(("watermark",), context)
+    return source.examine(stripped(pixels))
+
+
+def test_a_mark_speaks_of_ai_in_its_own_picture_until_it_is_revoked(
+    marker: Marker, settings: Settings, registry: Registry, tmp_path: Path, scene: Scene
+) -> None:
+    mark = marked(marker, scene, tmp_path / "out.png")
+    pixels = decode((tmp_path / "out.png").read_bytes()).pixels
+    found = _evidence(settings, pixels)
+    assert found.llr > 0 and "looks like this one" in found.summary
+    registry.revoke(mark.id, "issued by mistake")
+    found = _evidence(settings, pixels)
+    assert found.llr == 0 and "issued by mistake" in found.summary
+
+
+def test_a_copied_mark_says_nothing_of_the_picture_it_was_copied_to(
+    marker: Marker, settings: Settings, tmp_path: Path, scene: Scene
+) -> None:
+    marked(marker, scene, tmp_path / "out.png")
+    added = decode((tmp_path / "out.png").read_bytes()).pixels.astype(int) - scene
+    other = np.clip(scenes(scene)[1][:240, :320] + added, 0, 255).astype(np.uint8)
+    found = _evidence(settings, other)
+    assert found.finding is Finding.PRESENT
+    assert found.llr == 0 and "copied" in found.summary

@@ -9,9 +9,11 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from filigrane.app.sign import SignRequest, sign_file
 from filigrane.cli import keys, sign, trust
 from filigrane.core.errors import FiligraneError, NotFound, UnreadableInput, UsageError
 from filigrane.core.image import encode
+from filigrane.core.settings import load
 from filigrane.core.values import Integrity, Pixels, Trust
 from filigrane.provenance import trust as anchors
 from filigrane.provenance.keys import KeyFiles
@@ -157,3 +159,21 @@ def test_trust_lists_imports_and_refuses_leaves(ready: Path, tmp_path: Path) -> 
 def test_trust_update_fetches_only_what_it_may(ready: Path) -> None:
     with pytest.raises(UsageError, match="https"):
         run("trust", "update", "--url", "http://example.org/list.pem")
+
+
+@pytest.mark.parametrize("target", [".", "/"])
+def test_a_folder_is_no_place_for_a_sidecar(ready: Path, picture: Path, target: str) -> None:
+    with pytest.raises(UsageError, match="is a folder"):
+        run("sign", picture, "-o", target, "--sidecar", *AI)
+
+
+def test_a_name_that_is_no_text_is_signed_under_one_that_is(ready: Path, picture: Path, tmp_path: Path) -> None:
+    signed = tmp_path / "caf\udce9.png"
+    sign_file(SignRequest(picture, signed, "digitalCapture"), load())
+    manifest = read_manifest(signed.read_bytes(), "png", anchors.load(ready))
+    assert manifest is not None and manifest.title == "caf .png"
+
+
+def test_an_authority_that_is_no_address_is_refused(ready: Path, picture: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="http"):
+        run("sign", picture, "-o", tmp_path / "out.png", "--timestamp-url", "http://caf\udce9", *AI)

@@ -142,3 +142,25 @@ def test_an_end_in_sight_is_told() -> None:
     assert "expired" in expiry_problem(past.leaf)
     assert "expires" in expiry_problem(soon.leaf)
     assert expiry_problem(authority) == ""
+
+
+@pytest.mark.parametrize("holder", [Holder("O", "A1"), Holder("O\x1b[31m"), Holder("caf\udce9"), Holder("O\n")])
+def test_a_holder_that_can_not_be_printed_is_refused(folder: Path, holder: Holder) -> None:
+    with pytest.raises(UsageError):
+        keys.create(folder, holder)
+    assert not folder.exists()
+
+
+def test_keys_of_two_processes_never_mix(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    making, name = make_authority, "filigrane.provenance.keys.make_authority"
+
+    def overtaken(key: ec.EllipticCurvePrivateKey, holder: Holder) -> x509.Certificate:
+        monkeypatch.setattr(name, making)
+        keys.create(folder, HOLDER)
+        return making(key, holder)
+
+    monkeypatch.setattr(name, overtaken)
+    with pytest.raises(UsageError, match="another process"):
+        keys.create(folder, HOLDER)
+    leaf, authority = (keys.read_certificates(path)[0] for path in (KeyFiles(folder).leaf, KeyFiles(folder).authority))
+    leaf.verify_directly_issued_by(authority)

@@ -180,3 +180,10 @@ def test_damage_never_raises(pixels: NDArray[np.uint8], format: str, rng: np.ran
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(UnsupportedFormat, match="known are"):
         containers.read(b"", "tga")
+
+
+def test_texts_over_the_limit_are_not_even_inflated() -> None:
+    packed = chunk(b"zTXt", b"x\0\0" + zlib.compress(b"a" * 1000))
+    found = containers.read(png(*[packed] * 1001), "png")
+    assert len(found.texts) == 1000
+    assert found.problems == ("A PNG zTXt chunk cannot be inflated within the limit.",)

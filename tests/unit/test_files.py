@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,10 @@ def test_writing_replaces_only_where_that_is_asked_for(folder: Path) -> None:
     assert (folder / "target").read_bytes() == b"one"
     write_atomically(folder / "target", b"two")
     assert names(folder) == ["target"] and (folder / "target").read_bytes() == b"two"
+
+
+def test_a_device_is_never_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no regular file"):
+        write_atomically(tmp_path / "pipe", b"new")
+    assert (tmp_path / "pipe").is_fifo()

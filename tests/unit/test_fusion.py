@@ -141,3 +141,26 @@ def test_a_verdict_names_the_model_that_measured() -> None:
     measured = Evidence("classifier", Finding.ABSENT, 0.1, "Unsure.", {"model": "abc"})
     assert fuse([camera, measured], sha256="0", policy=POLICY).model_hash == "abc"
     assert fuse([camera], sha256="0", policy=POLICY).model_hash == ""
+
+
+@pytest.mark.parametrize("prior", [5e-324, 1e-320, 0.5, 1 - 2**-53])
+@pytest.mark.parametrize("llr", [-1e9, 0.0, 1e9])
+def test_any_prior_gives_a_probability(prior: float, llr: float) -> None:
+    assert 0 <= fuse([say("classifier", llr)], sha256="0", policy=POLICY, prior=prior).probability <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"weights": 5}', "weights"),
+        ('{"weights": {"mark.generated.typo": 1}}', "mark.generated.typo"),
+        ('{"thresholds": {"likely_ai": NaN}}', "nan"),
+        ('{"cap": -1}', "above 0"),
+        ("[" * 100_000, "can't be used"),
+    ],
+)
+def test_a_policy_that_would_do_nothing_or_nonsense_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=words):
+        load_policy(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -40,10 +41,22 @@ def test_patterns_and_excludes(folder: Path) -> None:
     assert names(folder, exclude=("*.jpg", "*/deep/*")) == [str(folder / "a.PNG")]
 
 
-def test_a_list_names_inputs_and_can_not_name_lists(folder: Path, tmp_path: Path) -> None:
+def test_a_list_names_paths_and_a_line_that_names_nothing_does_not_stop_the_rest(folder: Path, tmp_path: Path) -> None:
     listing = tmp_path / "list.txt"
-    listing.write_text(f"{folder / 'b.jpg'}\n\n@{listing}\n{folder / 'deep'}\n")
-    assert names(f"@{listing}") == [str(folder / "b.jpg"), str(folder / "deep/er/c.webp")]
+    odd = folder / "caf\udce9.jpg"
+    odd.write_bytes(b"x")
+    listing.write_bytes(
+        os.fsencode(f"{folder / 'b.jpg'}\n\n@{listing}\n-\n{folder / 'gone.jpg'}\n{odd}\n{folder / 'deep'}\n")
+    )
+    items = list(expand([f"@{listing}"], max_bytes=LIMIT))
+    assert [item.name for item in items if not item.problem] == [
+        str(folder / "b.jpg"),
+        str(odd),
+        str(folder / "deep/er/c.webp"),
+    ]
+    assert [item.name for item in items if item.problem] == [f"@{listing}", "-", str(folder / "gone.jpg")]
+    with pytest.raises(UnreadableInput, match=r"gone\.jpg"):
+        items[3].read(Settings())
 
 
 def test_a_named_file_is_looked_at_whatever_its_name(folder: Path) -> None:
@@ -54,6 +67,11 @@ def test_a_named_file_is_looked_at_whatever_its_name(folder: Path) -> None:
 def test_an_input_that_names_nothing_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="nowhere"):
         names(text)
+
+
+def test_an_empty_name_is_not_the_folder_one_is_in() -> None:
+    with pytest.raises(UsageError, match="empty name"):
+        names("")
 
 
 def test_links_to_folders_are_not_followed(folder: Path) -> None:
@@ -97,6 +115,53 @@ def test_a_broken_zip_is_one_sentence(tmp_path: Path) -> None:
     (item,) = expand([str(archive)], max_bytes=LIMIT)
     with pytest.raises(UnreadableInput, match=r"a\.jpg can't be read"):
         item.read(Settings())
+
+
+def test_damaged_deflate_data_is_one_sentence(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "x.zip", a_jpg=b"law " * 1000)
+    data = bytearray(archive.read_bytes())
+    data[30 + len("a.jpg")] = 0xFF  # the first block, right behind the local header, is of no known type
+    archive.write_bytes(data)
+    (item,) = expand([str(archive)], max_bytes=LIMIT)
+    with pytest.raises(UnreadableInput, match="intact zip"):
+        item.read(Settings())
+
+
+def test_a_broken_archive_does_not_stop_a_folder(folder: Path) -> None:
+    archive = pack(folder / "a.zip", a_jpg=b"first")
+    data = archive.read_bytes()
+    archive.write_bytes(data.replace(b"PK\x01\x02", b"PK\xff\xff"))
+    (broken,) = (item for item in expand([str(folder)], max_bytes=LIMIT) if item.problem)
+    assert broken.name == str(archive)
+    assert len(names(folder)) == 4
+
+
+def test_a_folder_that_can_not_be_listed_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    (lost,) = (item for item in expand([str(folder)], max_bytes=LIMIT) if item.problem)
+    assert "Permission denied" in lost.problem
+    assert len(names(folder)) == 3
+
+
+def test_the_directory_of_an_archive_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = pack(tmp_path / "x.zip", **{f"n{number}_jpg": b"x" for number in range(20)})
+    items, opened = list(expand([str(archive)], max_bytes=LIMIT)), []
+    opening = zipfile.ZipFile.__init__
+
+    def counting(self: zipfile.ZipFile, file: str) -> None:
+        opened.append(file)
+        opening(self, file)
+
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", counting)
+    assert {item.read(Settings()) for item in items} == {b"x"}
+    assert len(opened) == 1
 
 
 def test_the_stamp_tells_a_changed_file(folder: Path) -> None:

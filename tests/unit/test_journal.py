@@ -52,5 +52,34 @@ def test_an_unfinished_scan_is_never_overwritten_or_mixed(tmp_path: Path) -> Non
     write(tmp_path / "out", ["a"])
     with pytest.raises(UsageError, match="--resume"):
         Journal(tmp_path / "out", key="k", resume=False)
-    with pytest.raises(UsageError, match="other sources"):
+    with pytest.raises(UsageError, match="other inputs"):
         Journal(tmp_path / "out", key="other", resume=True)
+
+
+@pytest.mark.parametrize("content", [b"no journal\n", b"[]\n", b"\xff\xfe\n", b'{"journal": "k"}\n{"name": "a"}\n'])
+def test_what_is_no_journal_is_one_sentence_and_stays(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "out.journal").write_bytes(content)
+    with pytest.raises(UsageError, match="damaged"):
+        Journal(tmp_path / "out", key="k", resume=True)
+    assert (tmp_path / "out.journal").read_bytes() == content
+
+
+def test_two_scans_never_write_one_journal(tmp_path: Path) -> None:
+    with Journal(tmp_path / "out", key="k", resume=False) as journal:
+        journal.add("a", "1", {})
+        with pytest.raises(UsageError, match="Another scan"):
+            Journal(tmp_path / "out", key="k", resume=True)
+        journal.add("b", "1", {})
+        assert len(list(journal.records())) == 2
+
+
+def test_a_scan_that_finished_nothing_leaves_no_journal(tmp_path: Path) -> None:
+    with Journal(tmp_path / "out", key="k", resume=False):
+        assert (tmp_path / "out.journal").exists()
+    assert not (tmp_path / "out.journal").exists()
+
+
+def test_names_that_are_no_text_come_back_as_they_were(tmp_path: Path) -> None:
+    write(tmp_path / "out", ["caf\udce9.jpg"])
+    with Journal(tmp_path / "out", key="k", resume=True) as journal:
+        assert journal.has("caf\udce9.jpg", "1")

@@ -120,6 +120,7 @@ def test_the_latent_disclosure_has_its_fields() -> None:
         replace(CREATED, source_type=None),
         replace(CREATED, sources=(PARENT, PARENT)),
         replace(CREATED, title="x" * 301),
+        replace(CREATED, title="caf\udce9"),
         replace(CREATED, agent=Software("")),
         replace(CREATED, soft_bindings=(SoftBinding("org.unheard.of", "1"),)),
         replace(CREATED, soft_bindings=(SoftBinding("com.adobe.trustmark.P Q", "1"),)),

@@ -86,6 +86,7 @@ CASES = [
     evidence("watermark", llr=6.0, method="sd_dwtdct"),
     evidence("watermark", id="0" * 15),
     evidence("watermark", id="0" * 15, registry={"revoked": True}),
+    evidence("watermark", id="0" * 15, registry={"revoked": False, "look": "different"}),
     evidence(
         "watermark",
         llr=7.0,

@@ -163,3 +163,20 @@ def test_only_https_is_fetched(tmp_path: Path, url: str) -> None:
 def test_an_unreachable_list_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"127\.0\.0\.1:1"):
         trust.update(tmp_path, ["http://127.0.0.1:1/list.pem"])
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "https://[x/list.pem", "foo"])
+def test_what_is_no_address_is_one_sentence(tmp_path: Path, url: str) -> None:
+    with pytest.raises(UsageError, match="https"):
+        trust.update(tmp_path, [url])
+
+
+def test_two_lists_never_take_one_name(tmp_path: Path, server: ThreadingHTTPServer) -> None:
+    urls = [address(server, "/one/list.pem"), address(server, "/two/list.pem")]
+    with pytest.raises(UsageError, match="both"):
+        trust.update(tmp_path, urls)
+
+
+def test_no_list_takes_the_name_of_the_local_authority(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="own authority"):
+        trust.add(tmp_path, authority("A"), "local")

@@ -57,7 +57,7 @@ def test_missing_weights_and_unknown_names_say_where_was_looked(card: Card, tmp_
         find_card("../own/test-card")
 
 
-@pytest.mark.parametrize("change", [{"file": "../elsewhere"}, {"size_px": "wide"}, {"mean": 3}])
+@pytest.mark.parametrize("change", [{"file": "../elsewhere"}, {"size_px": "wide"}, {"mean": 3}, {"seed": float("inf")}])
 def test_cards_of_the_wrong_form_are_refused(card: Card, change: dict[str, object]) -> None:
     path = card.folder / "test-card.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))

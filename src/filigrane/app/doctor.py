@@ -9,8 +9,12 @@ from pathlib import Path
 
 from filigrane.app.models import verify_models
 from filigrane.app.runtime import Runtime
+from filigrane.core.errors import FiligraneError
 from filigrane.core.settings import origins
 from filigrane.provenance import trust
+
+_PASSWORD = re.compile(r"(://[^/@\s]*:)[^/@\s]+@")
+"""The password in an address, which no report of faults should carry along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +79,15 @@ def _keys(home: Path) -> tuple[Check, ...]:
 
 
 def _trust(home: Path) -> tuple[Check, ...]:
-    found = trust.lists(home)
+    try:
+        found = trust.lists(home)
+    except FiligraneError as error:
+        return (Check("trust", "anchor lists", str(error), False, "replace or remove the file"),)
     checks = [
         Check("trust", each.name, f"{len(each.anchors)} certificates, {len(each.expired)} of them expired", True)
         for each in found
     ]
-    if all(each.name == "local" for each in found):
+    if all(each.name == trust.LOCAL for each in found):
         advice = "filigrane trust update (fetches the official C2PA lists) or filigrane trust import FILE"
         checks.append(Check("trust", "C2PA lists", "none: signers other than our own read as unknown", None, advice))
     return tuple(checks)
@@ -104,4 +111,5 @@ def _weights() -> tuple[Check, ...]:
 
 def _settings(runtime: Runtime) -> tuple[Check, ...]:
     values = runtime.settings.model_dump(mode="json")
-    return tuple(Check("settings", name, f"{values[name]}  ({origin})", True) for name, origin in origins().items())
+    shown = {name: _PASSWORD.sub(r"\1***@", str(value)) for name, value in values.items()}
+    return tuple(Check("settings", name, f"{shown[name]}  ({origin})", True) for name, origin in origins().items())

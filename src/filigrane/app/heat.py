@@ -17,6 +17,7 @@ from filigrane.core.files import write_atomically
 from filigrane.core.image import decode, read_file
 from filigrane.core.parallel import GuardedPool
 from filigrane.core.settings import Settings
+from filigrane.core.text import encodable
 from filigrane.core.values import Json, Picture
 from filigrane.core.weights import Card, find_card
 from filigrane.detector import calibrate, explain, judge, models
@@ -83,18 +84,19 @@ class HeatMaps:
 
 
 def export(source: Path, target: Path, settings: Settings, *, force: bool = False) -> Path:
-    """Write the map of the picture in ``source``: a page for a ``target`` that ends in .html, else a PNG laid over it.
+    """Write the map of the picture in ``source``: laid over it where ``target`` ends in .png, as a page where in .html.
 
-    Raises UsageError where the target exists, and what `HeatMaps.look` raises.
+    Raises UsageError where the target exists or ends otherwise, and what `HeatMaps.look` raises.
     """
+    page = target.suffix.lower() in (".html", ".htm")
+    if not page and target.suffix.lower() != ".png":
+        raise UsageError(f"A map is a .png or a .html file; {target} ends otherwise.")
     if target.exists() and not force:
         raise UsageError(f"{target} exists; choose another name or use --force.")
     with closing(HeatMaps(settings)) as maps:
         picture, found = maps.look(read_file(source, settings.limits))
-    page = target.suffix.lower() in (".html", ".htm")
-    drawn = (
-        explain.page(picture.pixels, found, source.name).encode() if page else explain.overlay(picture.pixels, found)
-    )
+    name = encodable(source.name)
+    drawn = explain.page(picture.pixels, found, name).encode() if page else explain.overlay(picture.pixels, found)
     write_atomically(target, drawn)
     return target
 

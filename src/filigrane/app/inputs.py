@@ -1,19 +1,23 @@
 """From what a person names (files, folders, globs, zip archives, ``@lists``, ``-``) to pictures to look at.
 
-Expansion is lazy: a folder of a million files is never listed in memory. Archives are hostile input: entries,
-sizes and ratio are capped, links and nested archives are left alone.
+Expansion is lazy, folder by folder. What turns out to be unreadable on the way (a folder, an archive, a line of a
+list) becomes an item that says so, and the rest goes on. Archives are hostile input: entries, sizes and ratio are
+capped, links and nested archives are left alone.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import glob
+import lzma
 import os
 import stat
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from filigrane.core.errors import LimitExceeded, UnreadableInput, UsageError
@@ -23,15 +27,24 @@ from filigrane.core.settings import Settings
 MAX_ENTRIES = 100_000
 MAX_RATIO = 200
 ENDINGS = frozenset(ending for endings in EXTENSIONS.values() for ending in endings)
+_ZIP_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
+    *(KeyError, OSError, RuntimeError, ValueError),
+)
+"""What reading a damaged or encrypted archive raises; NotImplementedError is a RuntimeError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture to look at: a file, a member of a zip archive, or bytes that came through standard input."""
+    """One picture to look at: a file, a member of a zip archive, or bytes that came through standard input.
+
+    ``problem`` says why there is nothing to read, where that was found out before.
+    """
 
     path: str
     member: str = ""
     data: bytes | None = None
+    problem: str = ""
 
     @property
     def name(self) -> str:
@@ -50,18 +63,20 @@ class Item:
 
     def read(self, settings: Settings) -> bytes:
         """The bytes; UnreadableInput or LimitExceeded in one sentence where they can't be had."""
+        if self.problem:
+            raise UnreadableInput(self.problem)
         if self.data is not None:
             return self.data
         if not self.member:
             return read_file(Path(self.path), settings.limits)
-        return _read_member(self.path, self.member, settings.max_bytes)
+        return _read_member(self, settings.max_bytes)
 
 
 def expand(inputs: Iterable[str], *, exclude: tuple[str, ...] = (), max_bytes: int) -> Iterator[Item]:
     """The items behind ``inputs``, in a stable order, each path once.
 
     ``exclude`` holds glob patterns matched against the whole path and the file name. Raises UsageError for an input
-    that names nothing.
+    that names nothing; a line of a list that names nothing is an item with that problem.
     """
     seen: set[str] = set()
     for item in _expand_each(inputs, max_bytes):
@@ -77,13 +92,24 @@ def _expand_each(inputs: Iterable[str], max_bytes: int) -> Iterator[Item]:
         if text == "-":
             yield _standard_input(max_bytes)
         elif text.startswith("@"):
-            yield from _expand_each(_lines(text[1:]), max_bytes)
+            for line in _lines(text[1:]):
+                yield from _expand_line(line)
         else:
             yield from _expand_path(text)
 
 
+def _expand_line(line: str) -> Iterator[Item]:
+    """A line of a list is a path or a pattern, never standard input or another list."""
+    try:
+        yield from _expand_path(line)
+    except UsageError as error:
+        yield Item(line, problem=str(error))
+
+
 def _expand_path(text: str) -> Iterator[Item]:
     path = Path(text)
+    if not text:
+        raise UsageError("An empty name was given; name a file or folder, or . for the folder you are in.")
     if path.is_dir():
         yield from _walk(path)
     elif path.exists():
@@ -100,11 +126,14 @@ def _expand_path(text: str) -> Iterator[Item]:
 
 def _walk(folder: Path) -> Iterator[Item]:
     """Files of a folder that look like pictures by name, or archives; links to folders are not followed."""
-    for parent, folders, files in os.walk(folder):
+    lost: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=lost.append):
         folders.sort()
         for name in sorted(files):
             if Path(name).suffix.lower() in ENDINGS | {".zip"}:
                 yield from _file(Path(parent) / name)
+    for error in lost:
+        yield Item(str(error.filename), problem=f"The folder {error.filename} can't be listed ({error.strerror}).")
 
 
 def _file(path: Path) -> Iterator[Item]:
@@ -118,32 +147,42 @@ def _members(path: Path) -> Iterator[Item]:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise UnreadableInput(f"The archive {path} can't be opened ({error}); give an intact zip.") from error
+    except _ZIP_ERRORS as error:
+        yield Item(str(path), problem=f"The archive {path} can't be opened ({error}); give an intact zip.")
+        return
     if len(entries) > MAX_ENTRIES:
-        raise LimitExceeded(f"The archive {path} has {len(entries)} entries, over the limit of {MAX_ENTRIES}.")
+        told = f"The archive {path} has {len(entries)} entries, over the limit of {MAX_ENTRIES}; unpack it yourself."
+        yield Item(str(path), problem=told)
+        return
     for entry in entries:
         is_link = stat.S_ISLNK(entry.external_attr >> 16)
         if not entry.is_dir() and not is_link and Path(entry.filename).suffix.lower() in ENDINGS:
             yield Item(str(path), entry.filename)
 
 
-def _read_member(path: str, member: str, max_bytes: int) -> bytes:
+def _read_member(item: Item, max_bytes: int) -> bytes:
+    path, member = item.path, item.member
     try:
-        with zipfile.ZipFile(path) as archive:
-            entry = archive.getinfo(member)
-            if entry.file_size > max_bytes or entry.file_size > MAX_RATIO * max(entry.compress_size, 1024):
-                raise LimitExceeded(
-                    f"{member} in {path} unpacks to {entry.file_size} bytes from {entry.compress_size}, over the limit "
-                    f"of {max_bytes} bytes or {MAX_RATIO} times its packed size; unpack it yourself if you trust it."
-                )
-            with archive.open(entry) as stream:
-                data = stream.read(max_bytes + 1)
-    except (zipfile.BadZipFile, KeyError, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+        archive = _archive(path, item.stamp())
+        entry = archive.getinfo(member)
+        if entry.file_size > max_bytes or entry.file_size > MAX_RATIO * max(entry.compress_size, 1024):
+            raise LimitExceeded(
+                f"{member} in {path} unpacks to {entry.file_size} bytes from {entry.compress_size}, over the limit "
+                f"of {max_bytes} bytes or {MAX_RATIO} times its packed size; unpack it yourself if you trust it."
+            )
+        with archive.open(entry) as stream:
+            data = stream.read(max_bytes + 1)
+    except _ZIP_ERRORS as error:
         raise UnreadableInput(f"{member} can't be read from {path} ({error}); give an intact zip.") from error
     if len(data) > max_bytes:
         raise LimitExceeded(f"{member} in {path} is over the limit of {max_bytes} bytes.")
     return data
+
+
+@lru_cache(maxsize=1)
+def _archive(path: str, stamp: str) -> zipfile.ZipFile:
+    """The archive, kept open from member to member: its directory is read once, not once for each."""
+    return zipfile.ZipFile(path)
 
 
 def _standard_input(max_bytes: int) -> Item:
@@ -155,12 +194,9 @@ def _standard_input(max_bytes: int) -> Item:
 
 def _lines(name: str) -> Iterator[str]:
     try:
-        with Path(name).open(encoding="utf-8") as lines:
-            for line in lines:
-                text = line.rstrip("\r\n")
-                if text and not text.startswith("@"):
-                    yield text
-    except (OSError, UnicodeDecodeError) as error:
+        with Path(name).open(encoding="utf-8", errors="surrogateescape") as lines:
+            yield from (text for line in lines if (text := line.rstrip("\r\n")))
+    except OSError as error:
         raise UsageError(
             f"The list {name!r} can't be read ({error}); give a text file with one path a line."
         ) from error

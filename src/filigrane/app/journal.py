@@ -1,13 +1,13 @@
 """The journal of a long scan: one JSON line for each finished input, so that a killed run goes on where it stopped.
 
 It lies beside the output as ``<output>.journal``; a torn last line (the process died while writing it) is dropped on
-resuming. Its first line says what the scan was; a run with other sources or another policy does not resume it.
+resuming. Its first line says what the scan was; a run with other inputs, sources or policy does not resume it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -18,29 +18,35 @@ from filigrane.core.errors import UsageError
 
 
 class Journal:
-    """Finished records, durable line by line; a context manager that closes, never deletes."""
+    """Finished records, durable line by line; a context manager that leaves no journal without a record."""
 
     def __init__(self, output: Path, *, key: str, resume: bool) -> None:
-        """Opens the journal of ``output``; ``key`` names the configuration.
+        """Opens the journal of ``output``, which one process has at a time; ``key`` names the configuration.
 
-        Raises UsageError where an unfinished journal lies there and ``resume`` is False, or its key is another.
+        Raises UsageError where an unfinished journal lies there and ``resume`` is False, its key is another, it is
+        none, or another process writes it.
         """
         self.path = output.with_name(output.name + ".journal")
         self._done: dict[str, str] = {}
-        if self.path.exists():
-            if not resume:
+        self._stream: IO[str] = self.path.open("a", encoding="ascii")
+        try:
+            self._lock()
+            if self._stream.tell() and not resume:
                 raise UsageError(
                     f"An unfinished scan lies in {self.path}; give --resume to go on with it, or remove the file."
                 )
-            self._recover(key)
-        self._stream: IO[str] = self.path.open("a", encoding="utf-8")
-        if self._stream.tell() == 0:
-            self._write({"journal": key})
+            if not self._recover(key):
+                self._write({"journal": key})
+        except BaseException:
+            self._stream.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if not self._done:
+            self.remove()
         self._stream.close()
 
     def __len__(self) -> int:
@@ -66,26 +72,46 @@ class Journal:
 
     def remove(self) -> None:
         """Delete the journal, once its records stand in the output."""
-        self._stream.close()
         self.path.unlink(missing_ok=True)
+        self._stream.close()
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(f"Another scan is writing {self.path}; wait for it, or give another output.") from error
+        except OSError:  # a file system without locks
+            return
 
     def _write(self, entry: Record) -> None:
-        self._stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        # In ASCII, because names of files may hold bytes that are no UTF-8, and must come back as they were.
+        self._stream.write(json.dumps(entry) + "\n")
         self._stream.flush()
 
-    def _recover(self, key: str) -> None:
+    def _recover(self, key: str) -> int:
+        """Take note of what was finished and cut off a torn last line: the number of bytes that are left."""
         whole = 0
         with self.path.open("rb") as lines:
             for line in lines:
                 if not line.endswith(b"\n"):
                     break
-                entry = json.loads(line)
+                entry = self._entry(line)
                 if whole == 0 and entry.get("journal") != key:
                     raise UsageError(
-                        f"The scan in {self.path} ran with other sources, settings or policy; "
+                        f"The scan in {self.path} ran with other inputs, sources, settings, anchors or policy; "
                         "finish it as it was started, or remove the file."
                     )
                 if whole:
-                    self._done[entry["name"]] = entry["stamp"]
+                    self._done[str(entry["name"])] = str(entry["stamp"])
                 whole += len(line)
-        os.truncate(self.path, whole)
+        self._stream.truncate(whole)
+        return whole
+
+    def _entry(self, line: bytes) -> Record:
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            entry = None
+        if not isinstance(entry, dict) or not ("journal" in entry or {"name", "stamp", "record"} <= entry.keys()):
+            raise UsageError(f"{self.path} is damaged, or no journal of a scan; remove it and start anew.")
+        return entry

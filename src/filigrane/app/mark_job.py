@@ -20,9 +20,11 @@ from filigrane import __version__
 from filigrane.app.inputs import expand
 from filigrane.app.mark import Draft, Marker
 from filigrane.core.errors import UnsupportedFormat, UsageError
+from filigrane.core.formats import EXTENSIONS, other_owner
 from filigrane.core.image import decode, read_file
 from filigrane.core.parallel import GuardedPool
 from filigrane.core.settings import Settings
+from filigrane.core.text import printable
 from filigrane.core.values import Picture, sha256_hex
 from filigrane.provenance import containers
 from filigrane.provenance.labels import Labels, Tc260
@@ -109,9 +111,11 @@ def plan(job: MarkJob) -> tuple[tuple[Path, Path], ...]:
     output = job.output.resolve()
     outputs_inside = any(folder.resolve() in output.parents for folder in folders)
     for text in job.inputs:
+        if text == "-":
+            raise UsageError("Standard input can't be marked; save the picture to a file first.")
         for item in expand([text], max_bytes=1):
             source = Path(item.path)
-            if item.data is not None or item.member:
+            if item.member:
                 raise UsageError(f"{item.name} can't be marked where it lies; unpack it into a folder first.")
             if not (outputs_inside and output in source.resolve().parents):
                 targets[source] = job.output / (source.relative_to(text) if Path(text) in folders else source.name)
@@ -174,10 +178,18 @@ class _Worker:
         if self._job.resume and (done := self._marker.finish(target, sha256_hex(data))) is not None:
             return Marked(str(source), str(target), Outcome.DONE_BEFORE, done.id, done.manifest_id)
         picture = decode(data, origin=str(source), limits=self._limits)
+        _check_ending(source, target, picture.format)
         made = self._marker.mark(draft(picture, self._job.facts), target)
         return Marked(
             str(source), str(target), Outcome.MARKED, made.mark.id, made.mark.manifest_id, warnings=made.warnings
         )
+
+
+def _check_ending(source: Path, target: Path, format: str) -> None:
+    """Marking keeps the format: a name may be as wrong as that of the source was, but not newly wrong."""
+    if target.suffix.lower() != source.suffix.lower() and other_owner(target.suffix, format):
+        wanted = ", ".join(EXTENSIONS[format])
+        raise UsageError(f"Marking keeps the format, which is {format.upper()}: name {target.name} to end in {wanted}.")
 
 
 def draft(picture: Picture, facts: Facts) -> Draft:
@@ -194,7 +206,7 @@ def draft(picture: Picture, facts: Facts) -> Draft:
         )
     at = datetime.now(UTC)
     software = Software("Filigrane", __version__)
-    title = facts.title or Path(picture.origin).name
+    title = facts.title or printable(Path(picture.origin).name)
     system = Software(facts.system or software.name, facts.system_version)
     by_ai = facts.source_type is not None and facts.source_type.generative is Generative.YES
     # A picture of unknown origin, or one that has a history, is an edited parent; else the source type says it all.

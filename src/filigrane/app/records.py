@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 
 from filigrane.app.scan import Scanned
+from filigrane.core.text import encodable
 from filigrane.core.values import Evidence, Json, Verdict
 
 Record = Mapping[str, Json]
@@ -35,7 +36,7 @@ def to_record(scanned: Scanned, *, show_personal: bool = False) -> dict[str, Jso
         record["error"] = {"kind": scanned.error_kind, "message": scanned.error}
     if scanned.thumbnail:
         record["thumbnail"] = base64.b64encode(scanned.thumbnail).decode("ascii")
-    return record
+    return {name: _plain(value) for name, value in record.items()}
 
 
 def _verdict(verdict: Verdict) -> dict[str, Json]:
@@ -51,16 +52,13 @@ def _verdict(verdict: Verdict) -> dict[str, Json]:
 
 
 def _evidence(item: Evidence, show_personal: bool) -> dict[str, Json]:
-    details = _plain(item.details)
-    if not show_personal:
-        details = redact(details)
     return {
         "source": item.source,
         "finding": item.finding.value,
         "llr": round(item.llr, 4),
         "summary": item.summary,
         "false_positive_rate": item.false_positive_rate,
-        "details": details,
+        "details": item.details if show_personal else redact(item.details),
     }
 
 
@@ -81,9 +79,11 @@ def redact(value: Json) -> Json:
 
 
 def _plain(value: Json) -> Json:
-    """``value`` with nothing in it that JSON can't hold: tuples become lists, not-a-number becomes null."""
+    """``value`` with nothing in it that JSON in UTF-8 can't hold: tuples become lists, not-a-number becomes null."""
+    if isinstance(value, str):
+        return encodable(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {encodable(str(key)): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):

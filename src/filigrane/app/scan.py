@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 import numpy as np
 from PIL import Image
@@ -86,9 +87,10 @@ class Examiner:
 def scan_items(items: Iterable[Item], runtime: Runtime, *, thumbnail_px: int = 0) -> Iterator[tuple[Item, Scanned]]:
     """Scan ``items`` in guarded workers; results come as they are ready, one for each item, errors included."""
     settings = runtime.settings
-    examine = Examiner(settings, runtime.source_names, thumbnail_px)
-    with GuardedPool(settings.worker_count, settings.memory_bytes, settings.timeout_s) as pool:
-        for item, outcome in pool.map(examine, items):
+    examine, rest = Examiner(settings, runtime.source_names, thumbnail_px), iter(items)
+    first = list(islice(rest, settings.worker_count))  # no more workers than pictures
+    with GuardedPool(len(first), settings.memory_bytes, settings.timeout_s) as pool:
+        for item, outcome in pool.map(examine, chain(first, rest)):
             if isinstance(outcome, FiligraneError):
                 yield item, _failed(item, outcome)
             else:
@@ -107,16 +109,7 @@ def _complete(examined: _Examined, runtime: Runtime) -> Scanned:
         hosted = (source for source in runtime.sources if not source.guarded)
         evidence += tuple(_ask(source, examined.picture) for source in hosted)
     verdict = _fuse(evidence, scanned.sha256, runtime, examined.depicts)
-    return Scanned(
-        path=scanned.path,
-        sha256=scanned.sha256,
-        format=scanned.format,
-        width_px=scanned.width_px,
-        height_px=scanned.height_px,
-        verdict=verdict,
-        notes=scanned.notes,
-        thumbnail=scanned.thumbnail,
-    )
+    return replace(scanned, verdict=verdict)
 
 
 def _fuse(evidence: tuple[Evidence, ...], sha256: str, runtime: Runtime, depicts: bool) -> Verdict:

@@ -13,7 +13,7 @@ from typing import IO
 
 from filigrane.app.inputs import expand
 from filigrane.app.uploads import Uploads
-from filigrane.core.errors import FiligraneError, LimitExceeded, UsageError
+from filigrane.core.errors import FiligraneError, LimitExceeded, UnreadableInput, UsageError
 from filigrane.core.parallel import GuardedPool
 from filigrane.core.settings import Settings
 
@@ -81,6 +81,8 @@ def _members(most: int, path: Path) -> tuple[str, ...]:
         raise UsageError("This is no zip archive; send a zip, or the pictures themselves.")
     found = []
     for item in expand([str(path)], max_bytes=1):
+        if item.problem:
+            raise UnreadableInput(item.problem)
         found.append(item.member)
         if len(found) == most:
             break

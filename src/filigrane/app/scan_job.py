@@ -19,6 +19,7 @@ from filigrane.app.scan import Scanned, scan_items
 from filigrane.app.scan_ray import scan_on_ray
 from filigrane.core import plugins
 from filigrane.core.errors import FiligraneError, UnreadableInput, UsageError
+from filigrane.core.text import encodable
 from filigrane.core.values import Json, Label, sha256_hex
 
 SEVERITY = {Label.INCONCLUSIVE: 1, Label.LIKELY_AI: 2, Label.AI_GENERATED: 3}
@@ -51,7 +52,6 @@ class Tally:
     """What a scan came to so far."""
 
     done: int = 0
-    resumed: int = 0
     findings: int = 0
     unreadable: int = 0
 
@@ -65,65 +65,86 @@ def run(job: ScanJob, runtime: Runtime, stream: IO[bytes], progress: Callable[[T
 
     A job with an output file can be killed at any time: its journal keeps what was finished and ``resume`` goes on.
     """
-    if job.resume and job.output is None:
-        raise UsageError("--resume needs -o: without an output file there is no journal to go on with.")
-    if job.engine not in ENGINES:
-        raise UsageError(f"There is no engine {job.engine!r}; give one of {', '.join(ENGINES)}.")
+    _check(job)
     form: Format = plugins.load(FOLDER, job.format)
-    tally = Tally()
+    tally, key = Tally(), _key(job, runtime)
+
+    def tell(record: Record) -> None:
+        _count(tally, job, record)
+        progress(tally)
+
     if job.output is None:
-        form.write(_records(job, runtime, form, tally, progress, None), stream)
+        form.write(_records(job, runtime, form, tell=tell), stream)
         return tally
-    if not job.output.parent.is_dir():
-        raise UsageError(f"The folder {job.output.parent} of the output does not exist; make it first.")
-    with Journal(job.output, key=_key(job, runtime), resume=job.resume) as journal:
-        for _ in _records(job, runtime, form, tally, progress, journal):
+    with Journal(job.output, key=key, resume=job.resume) as journal:
+        for _ in _records(job, runtime, form, tell=tell, journal=journal):
             pass
-        _write_whole(form, journal.records(), job.output)
+        tally = Tally()  # anew, because a picture that changed between two runs was told twice
+        _write_whole(form, _counted(journal.records(), tally, job), job.output)
         journal.remove()
     return tally
 
 
+def _check(job: ScanJob) -> None:
+    """Raise UsageError for what can't work, before the first picture is looked at."""
+    if job.engine not in ENGINES:
+        raise UsageError(f"There is no engine {job.engine!r}; give one of {', '.join(ENGINES)}.")
+    if job.resume and job.output is None:
+        raise UsageError("--resume needs -o: without an output file there is no journal to go on with.")
+    if job.output is not None and not job.output.parent.is_dir():
+        raise UsageError(f"The folder {job.output.parent} of the output does not exist; make it first.")
+    if job.output is not None and job.output.exists() and not job.output.is_file():
+        raise UsageError(f"{job.output} is no file that could be replaced; name one with -o.")
+    for text in job.inputs if job.quarantine is not None else ():
+        if _is_within(text, job.quarantine):
+            raise UsageError(f"{text} lies in the folder of the quarantine itself; give another --quarantine-dir.")
+
+
+def _is_within(path: str, folder: Path | None) -> bool:
+    place = Path(path).resolve()
+    return folder is not None and folder.resolve() in (place, *place.parents)
+
+
 def count(job: ScanJob, runtime: Runtime) -> int | None:
-    """How many pictures ``job`` names; None where only reading the inputs would tell."""
-    if "-" in job.inputs:
+    """How many pictures ``job`` names; None where counting would use the inputs up: standard input, and lists."""
+    if any(text == "-" or text.startswith("@") for text in job.inputs):
         return None
     return sum(1 for _ in expand(job.inputs, exclude=job.exclude, max_bytes=runtime.settings.max_bytes))
 
 
 def _records(
-    job: ScanJob,
-    runtime: Runtime,
-    form: Format,
-    tally: Tally,
-    progress: Callable[[Tally], None],
-    journal: Journal | None,
+    job: ScanJob, runtime: Runtime, form: Format, *, tell: Callable[[Record], None], journal: Journal | None = None
 ) -> Iterator[Record]:
     items = expand(job.inputs, exclude=job.exclude, max_bytes=runtime.settings.max_bytes)
-    todo = items if journal is None else _unfinished(items, journal, job, tally)
+    outside = items if job.quarantine is None else (i for i in items if not _is_within(i.path, job.quarantine))
+    todo = outside if journal is None else _unfinished(outside, journal, tell)
     for item, scanned in ENGINES[job.engine](todo, runtime, thumbnail_px=form.thumbnail_px):
         record = to_record(scanned, show_personal=job.show_personal)
         target = _quarantine_target(job, scanned, item)
         if target is not None:
-            record["quarantined_to"] = str(target)
+            record["quarantined_to"] = encodable(str(target))
         if journal is not None:
             journal.add(item.name, item.stamp(), record)
         if target is not None:
             _move(Path(item.path), target)
-        _count(tally, job, record)
-        progress(tally)
+        tell(record)
         yield record
 
 
-def _unfinished(items: Iterable[Item], journal: Journal, job: ScanJob, tally: Tally) -> Iterator[Item]:
-    """The items the journal does not have; what it has counts, and a move it announced but did not see is made."""
+def _unfinished(items: Iterable[Item], journal: Journal, tell: Callable[[Record], None]) -> Iterator[Item]:
+    """The items the journal does not have; what it has is told, and a move it announced but did not see is made."""
     for record in journal.records():
-        _count(tally, job, record)
-        tally.resumed += 1
+        tell(record)
         target = record.get("quarantined_to")
         if isinstance(target, str) and not Path(target).exists() and Path(str(record["path"])).exists():
             _move(Path(str(record["path"])), Path(target))
     yield from (item for item in items if not journal.has(item.name, item.stamp()))
+
+
+def _counted(records: Iterable[Record], tally: Tally, job: ScanJob) -> Iterator[Record]:
+    for record in records:
+        _count(tally, job, record)
+        yield record
 
 
 def _count(tally: Tally, job: ScanJob, record: Record) -> None:
@@ -166,13 +187,18 @@ def _write_whole(form: Format, records: Iterable[Record], output: Path) -> None:
             form.write(records, stream)
         draft.replace(output)
     except OSError as error:
-        raise UsageError(f"{output} can't be written ({error}).") from error
+        raise FiligraneError(f"{output} can't be written ({error.strerror}); make room and give --resume.") from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _key(job: ScanJob, runtime: Runtime) -> str:
-    """Names what makes two scans comparable: sources, policy, prior, limits, and what is shown."""
-    settings = runtime.settings
+    """Names what makes two scans comparable: inputs, sources, policy, anchors, prior, limits, and what is shown."""
+    settings, anchors = runtime.settings, runtime.trust.anchors + runtime.trust.local
     facts: Json = [
+        [*job.inputs],
+        [*job.exclude],
+        sha256_hex(anchors.encode()),
         list(runtime.source_names),
         runtime.policy.hash,
         settings.prior,

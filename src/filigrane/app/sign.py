@@ -14,6 +14,7 @@ from filigrane.core.files import write_atomically
 from filigrane.core.formats import EXTENSIONS, sniff
 from filigrane.core.image import read_file
 from filigrane.core.settings import Settings
+from filigrane.core.text import printable
 from filigrane.core.values import Manifest
 from filigrane.provenance import keys, trust
 from filigrane.provenance.certificates import organisation
@@ -61,6 +62,8 @@ def sign_file(request: SignRequest, settings: Settings) -> SignResult:
 
     Raises UsageError for a request that can't be met, UnreadableInput for the file, SigningError where signing fails.
     """
+    if request.target.is_dir():
+        raise UsageError(f"{request.target} is a folder; name a file with -o.")
     sidecar = request.target.with_suffix(".c2pa") if request.sidecar else None
     _check_targets(request, sidecar)
     data = read_file(request.source, settings.limits)
@@ -69,7 +72,7 @@ def sign_file(request: SignRequest, settings: Settings) -> SignResult:
     signer = open_signer(settings, require_timestamp=request.require_timestamp)
     kind = source_type(request.source_type)
     identifier = str(uuid.uuid4())
-    provider = _provider(request, settings)
+    provider = request.provider or organisation(keys.load(key_folder(settings)).leaf)
     signed = signer.sign_bytes(
         data,
         format,
@@ -77,9 +80,9 @@ def sign_file(request: SignRequest, settings: Settings) -> SignResult:
         labels=_labels(request, kind, provider, identifier),
         sidecar=request.sidecar,
     )
-    _write(request.target, signed.data)
+    _write(request.target, signed.data, replace=request.force)
     if sidecar is not None:
-        _write(sidecar, signed.manifest)
+        _write(sidecar, signed.manifest, replace=request.force)
     return SignResult(request.target, sidecar, signed.reading, identifier, signed.warnings)
 
 
@@ -103,10 +106,6 @@ def source_type(text: str) -> SourceType:
     return kind
 
 
-def _provider(request: SignRequest, settings: Settings) -> str:
-    return request.provider or organisation(keys.load(key_folder(settings)).leaf)
-
-
 def _declaration(request: SignRequest, kind: SourceType, provider: str, identifier: str) -> Declaration:
     agent = request.system if request.system is not None else CLAIMANT
     generated = kind.generative is Generative.YES
@@ -115,7 +114,7 @@ def _declaration(request: SignRequest, kind: SourceType, provider: str, identifi
         claimant=CLAIMANT,
         at=request.at,
         source_type=kind,
-        title=request.title or request.target.name,
+        title=request.title or printable(request.target.name),
         edit=Edit.METADATA,
         disclosure=Disclosure(provider, agent, request.at, identifier) if generated else None,
     )
@@ -137,8 +136,6 @@ def _check_targets(request: SignRequest, sidecar: Path | None) -> None:
     for path in (request.target, sidecar):
         if path is not None and path.exists() and not request.force:
             raise UsageError(f"{path} exists already; give another name with -o, or --force to put the new file there.")
-        if path is not None and path.is_dir():
-            raise UsageError(f"{path} is a folder; name a file with -o.")
     if sidecar is not None and sidecar == request.target:
         raise UsageError(f"{request.target} would be picture and sidecar at once; name the picture by its own ending.")
 
@@ -149,8 +146,8 @@ def _check_ending(target: Path, format: str) -> None:
         raise UsageError(f"Signing keeps the format, which is {format.upper()}: name {target.name} to end in {wanted}.")
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, *, replace: bool) -> None:
     try:
-        write_atomically(path, data)
+        write_atomically(path, data, replace=replace)
     except OSError as error:
         raise SigningError(f"{path} could not be written: {error.strerror}.") from error

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from filigrane.cli.terminal import cells
+
 if TYPE_CHECKING:
     from filigrane.app.api_keys import ApiKeys
 
@@ -32,7 +34,6 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="Write JSON instea
 
     from rich.console import Console
     from rich.table import Column, Table
-    from rich.text import Text
 
     found = _keys().list()
     if as_json:
@@ -54,7 +55,7 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="Write JSON instea
     table = Table(Column("id", no_wrap=True), "name", "scopes", "until")
     for key in found:
         until = "revoked" if key.revoked_at else f"{key.expires_at:%Y-%m-%d}" if key.expires_at else ""
-        table.add_row(*map(Text, (key.id, key.name, " ".join(sorted(key.scopes)), until)))
+        table.add_row(*cells(key.id, key.name, " ".join(sorted(key.scopes)), until))
     if table.row_count:
         Console().print(table)
 

@@ -47,36 +47,33 @@ def _table(found: list[Complied], profile: str, *, in_colour: bool) -> str:
     from rich.text import Text
 
     from filigrane.app.comply import profile_named
+    from filigrane.core.text import printable
 
     console = Console(width=None if in_colour else 140, force_terminal=in_colour)
     with console.capture() as capture:
         console.print(Text(profile_named(profile).title, "bold"))
         for item in found:
-            console.print(Text(f"\n{_plain(item.path)}", "bold"))
+            console.print(Text(f"\n{printable(item.path)}", "bold"))
             if item.error:
-                console.print(Text(f"could not be read: {_plain(item.error)}", "magenta"))
+                console.print(Text(f"could not be read: {printable(item.error)}", "magenta"))
                 continue
             table = Table("what is asked", "answer", "where", box=None, pad_edge=False)
             for answer in item.answers:
                 state = Text(answer.state.replace("_", " "), COLOURS[answer.state])
-                table.add_row(Text(f"{answer.rule}: {answer.asks}"), state, Text(_plain(answer.told)))
+                table.add_row(Text(f"{answer.rule}: {answer.asks}"), state, Text(printable(answer.told)))
             console.print(table)
     return capture.get()
 
 
-def _plain(text: str) -> str:
-    """Text without control characters, which a file could use to write over the terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
 def _write(text: str, output: Path | None) -> None:
     from filigrane.core.errors import UsageError
+    from filigrane.core.text import encodable
 
     if output is None:
         sys.stdout.write(text)
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        output.write_text(encodable(text), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{output} can't be written ({error.strerror}); check the folder.") from error
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from filigrane.cli import api_keys, watermark_keys
+from filigrane.cli.terminal import cells, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,11 +34,11 @@ def init(
     made = init_keys(load(), Holder(name, country), algorithm=_algorithm(alg), force=force)
     _show(made.keys, as_json)
     if made.former:
-        _note(
+        note(
             f"The former authority stays trusted as the list {made.former}, so that pictures signed before still "
             "read as trusted; remove that list if its key may have been stolen."
         )
-    _note("Give ca.pem to those who should trust your signatures; keep ca.key and sign.key to yourself.")
+    note("Give ca.pem to those who should trust your signatures; keep ca.key and sign.key to yourself.")
 
 
 def renew(
@@ -59,7 +60,7 @@ def show(as_json: JSON = False) -> None:
     found = list_keys(load())
     _show(found, as_json)
     if not found:
-        _note("There are no signing keys; filigrane keys init makes them.")
+        note("There are no signing keys; filigrane keys init makes them.")
 
 
 def _algorithm(text: str) -> Algorithm:
@@ -78,23 +79,16 @@ def _show(keys: Iterable[KeyInfo], as_json: bool) -> None:
 
     from rich.console import Console
     from rich.table import Column, Table
-    from rich.text import Text
 
     if as_json:
         print(json.dumps([dataclasses.asdict(key) for key in keys], indent=2, default=str))
         return
     table = Table("key", Column("id", no_wrap=True), "holder", "algorithm", Column("until", no_wrap=True), "problem")
     for key in keys:
-        cells = (key.role, key.id, key.holder, key.algorithm, f"{key.expires_at:%Y-%m-%d}", key.problem)
-        table.add_row(*map(Text, cells))
+        told = (key.role, key.id, key.holder, key.algorithm, f"{key.expires_at:%Y-%m-%d}", key.problem)
+        table.add_row(*cells(*told))
     if table.row_count:
         Console().print(table)
-
-
-def _note(text: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True).print(text, style="dim", markup=False, highlight=False)
 
 
 def register(app: typer.Typer) -> None:

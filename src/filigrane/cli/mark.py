@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from filigrane.cli.terminal import with_progress
+from filigrane.core.text import printable
 
+if TYPE_CHECKING:
     from filigrane.app.mark_job import Marked
-    from filigrane.provenance.source_types import SourceType
     from filigrane.watermark.keys import Profile
 
 
@@ -40,41 +40,29 @@ def mark(
 ) -> None:
     """Watermark, sign and register pictures; every output is read back before it takes its name."""
     from filigrane.app.mark_job import Facts, MarkJob, plan, run
+    from filigrane.app.sign import source_type as parse
     from filigrane.core.settings import load
 
     job = MarkJob(
         inputs=tuple(inputs),
         output=output,
-        facts=Facts(title, _source_type(source_type), provider, system, system_version, tc260),
+        facts=Facts(title, parse(source_type) if source_type else None, provider, system, system_version, tc260),
         profile=_profile(profile),
         key_id=key_id,
         resume=resume,
     )
     worst = 0
-    for marked in _with_progress(run(job, load(workers=workers, timeout_s=timeout)), len(plan(job))):
+    for marked in with_progress(run(job, load(workers=workers, timeout_s=timeout)), "marking", len(plan(job))):
         _tell(marked)
         worst = max(worst, marked.exit_code)
     raise typer.Exit(worst)
 
 
 def _tell(marked: Marked) -> None:
-    for warning in marked.warnings:
-        print(f"filigrane: {marked.source}: {warning}", file=sys.stderr)
-    if marked.mark is None:
-        print(f"filigrane: {marked.source}: {marked.error}", file=sys.stderr)
-    else:
+    for sentence in (*marked.warnings, *((marked.error,) if marked.mark is None else ())):
+        print(printable(f"filigrane: {marked.source}: {sentence}"), file=sys.stderr)
+    if marked.mark is not None:
         print(f"{marked.target}\t{marked.mark:015x}\t{marked.outcome.value}")
-
-
-def _source_type(text: str) -> SourceType | None:
-    from filigrane.core.errors import UsageError
-    from filigrane.provenance.source_types import SourceType
-
-    try:
-        return SourceType(text) if text else None
-    except ValueError as error:
-        known = ", ".join(item.value for item in SourceType)
-        raise UsageError(f"--source-type {text!r} is no digital source type; give one of {known}.") from error
 
 
 def _profile(text: str) -> Profile | None:
@@ -87,22 +75,6 @@ def _profile(text: str) -> Profile | None:
             return text
         case _:
             raise UsageError(f"--profile is public or private; {text!r} was given.")
-
-
-def _with_progress(results: Iterator[Marked], total: int) -> Iterator[Marked]:
-    """Pass ``results`` on, with a progress bar on standard error where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    if total < 2 or not sys.stderr.isatty():
-        yield from results
-        return
-    columns = (TextColumn("marking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("mark", total=total)
-        for marked in results:
-            yield marked
-            bar.advance(task)
 
 
 def register(app: typer.Typer) -> None:

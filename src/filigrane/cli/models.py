@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from filigrane.cli.terminal import cells
+
 if TYPE_CHECKING:
     from filigrane.app.models import Listed
 
@@ -57,7 +59,6 @@ def _show(found: tuple[Listed, ...], as_json: bool) -> None:
 
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     rows = [
         {
@@ -76,8 +77,8 @@ def _show(found: tuple[Listed, ...], as_json: bool) -> None:
     table = Table("name", "architecture", "MB", "sha256", "licence", "problem")
     for item in found:
         card = item.card
-        cells = (card.name, card.architecture, f"{item.size_bytes / 1e6:.1f}", card.sha256[:12], card.licence)
-        table.add_row(*map(Text, (*cells, item.problem or "none")))
+        told = (card.name, card.architecture, f"{item.size_bytes / 1e6:.1f}", card.sha256[:12], card.licence)
+        table.add_row(*cells(*told, item.problem or "none"))
     Console().print(table)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from filigrane.core.text import printable
+
 if TYPE_CHECKING:
     from filigrane.app.recover import Recovered
     from filigrane.core.values import Json
@@ -50,7 +52,7 @@ def _lines(recovered: Recovered) -> list[str]:
             "file as issued": f"{mark.format}, SHA-256 {mark.sha256}",
         }
         lines += [f"  {name}: {text}" for name, text in facts.items() if text]
-    return lines
+    return [printable(line) for line in lines]
 
 
 def _record(file: Path, recovered: Recovered) -> Json:

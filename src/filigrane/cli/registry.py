@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from filigrane.cli.terminal import cells
+
 _Mark = Annotated[str, typer.Argument(help="Id of the mark: fifteen hexadecimal digits.")]
 
 
@@ -19,7 +21,6 @@ def audit(
 
     from rich.console import Console
     from rich.table import Column, Table
-    from rich.text import Text
 
     from filigrane.app.registry import audit_marks
     from filigrane.core.settings import load
@@ -31,8 +32,8 @@ def audit(
         return
     table = Table("number", Column("when (UTC)", no_wrap=True), "what", Column("mark", no_wrap=True), "reason")
     for entry in entries:
-        cells = (str(entry.seq), f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.event.value, f"{entry.mark:015x}", entry.reason)
-        table.add_row(*map(Text, cells))
+        row = (entry.seq, f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.event.value, f"{entry.mark:015x}", entry.reason)
+        table.add_row(*cells(*row))
     Console().print(table)
 
 

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from filigrane.cli.terminal import progress
 
-    from filigrane.app.runtime import Runtime
-    from filigrane.app.scan_job import ScanJob, Tally
+if TYPE_CHECKING:
     from filigrane.core.values import Label
 
 
@@ -49,7 +47,7 @@ def scan(
 ) -> None:
     """Say where pictures come from: manifest, watermark, marks of generators, camera data, and what follows."""
     from filigrane.app.runtime import Runtime
-    from filigrane.app.scan_job import ScanJob, run
+    from filigrane.app.scan_job import ScanJob, count, run
     from filigrane.core.settings import load
 
     settings = load(workers=workers, timeout_s=timeout, prior=prior, latent_model=latent_model)
@@ -65,7 +63,8 @@ def scan(
         show_personal=show_personal,
         engine=engine,
     )
-    tally = _with_progress(job, runtime, lambda tell: run(job, runtime, sys.stdout.buffer, tell))
+    with progress("scanning", count(job, runtime) if sys.stderr.isatty() else 0) as tell:
+        tally = run(job, runtime, sys.stdout.buffer, lambda tally: tell(tally.done))
     raise typer.Exit(tally.exit_code())
 
 
@@ -80,21 +79,6 @@ def _label(text: str) -> Label | None:
             return label
     words = ", ".join(label.value.replace("_", "-") for label in SEVERITY)
     raise UsageError(f"--fail-on {text!r} is not a verdict that can fail a scan; give one of {words}.")
-
-
-def _with_progress(job: ScanJob, runtime: Runtime, work: Callable[[Callable[[Tally], None]], Tally]) -> Tally:
-    """Run ``work`` with a progress bar on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from filigrane.app.scan_job import count
-
-    if not sys.stderr.isatty():
-        return work(lambda tally: None)
-    columns = (TextColumn("scanning"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("scan", total=count(job, runtime))
-        return work(lambda tally: bar.update(task, completed=tally.done))
 
 
 def register(app: typer.Typer) -> None:

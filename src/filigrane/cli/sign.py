@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from filigrane.cli.terminal import note
+
 if TYPE_CHECKING:
     from filigrane.app.sign import SignResult
     from filigrane.provenance.manifest import Software
@@ -63,17 +65,13 @@ def _software(name: str, version: str) -> Software | None:
 
 
 def _tell(result: SignResult) -> None:
-    from rich.console import Console
-
     print(result.target)
     if result.sidecar is not None:
         print(result.sidecar)
-    notes = Console(stderr=True)
     stamped = "time-stamped" if result.manifest.time_stamped else "without time stamp"
-    told = f"Signed by {result.manifest.signer}, {stamped}; it reads back intact and trusted."
-    notes.print(told, style="dim", markup=False, highlight=False)
+    note(f"Signed by {result.manifest.signer}, {stamped}; it reads back intact and trusted.")
     for warning in result.warnings:
-        notes.print(warning, style="yellow", markup=False, highlight=False)
+        note(warning, "yellow")
 
 
 def register(app: typer.Typer) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from filigrane.cli.terminal import cells, note
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -22,7 +24,6 @@ def show(
 
     from rich.console import Console
     from rich.table import Column, Table
-    from rich.text import Text
 
     from filigrane.app.trust import list_anchors
     from filigrane.core.settings import load
@@ -36,10 +37,10 @@ def show(
         table = Table("list", Column("id", no_wrap=True), "authority", Column("until", no_wrap=True))
         for anchor in anchors:
             end = f"{anchor.expires_at:%Y-%m-%d}" + (" (expired)" if anchor.expired else "")
-            table.add_row(*map(Text, (anchor.source, anchor.id, anchor.name, end)))
+            table.add_row(*cells(anchor.source, anchor.id, anchor.name, end))
         Console().print(table)
     if not anchors:
-        _note("No authority is trusted yet: filigrane trust update fetches the official C2PA lists.")
+        note("No authority is trusted yet: filigrane trust update fetches the official C2PA lists.")
 
 
 def import_file(
@@ -69,13 +70,7 @@ def _tell(lists: Iterable[AnchorList]) -> None:
         print(f"{each.name}: {count} {'authority' if count == 1 else 'authorities'}")
         if each.expired:
             names = "; ".join(f"{anchor.name} ({anchor.expires_at:%Y-%m-%d})" for anchor in each.expired)
-            _note(f"Expired, so good only for what was time-stamped before: {names}.")
-
-
-def _note(text: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True).print(text, style="dim", markup=False, highlight=False)
+            note(f"Expired, so good only for what was time-stamped before: {names}.")
 
 
 def register(app: typer.Typer) -> None:

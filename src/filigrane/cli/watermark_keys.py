@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from filigrane.cli.terminal import cells
+
 if TYPE_CHECKING:
     from filigrane.app.watermark_keys import WatermarkKey
 
@@ -43,7 +45,6 @@ def _show(keys: Sequence[WatermarkKey], as_json: bool) -> None:
 
     from rich.console import Console
     from rich.table import Column, Table
-    from rich.text import Text
 
     if as_json:
         print(json.dumps([dataclasses.asdict(key) for key in keys], indent=2, default=str))
@@ -51,7 +52,7 @@ def _show(keys: Sequence[WatermarkKey], as_json: bool) -> None:
     table = Table(Column("id", no_wrap=True), "profile", "made", "use", "file")
     for key in keys:
         use = "writes and reads" if key.writes else "reads"
-        table.add_row(*map(Text, (key.id, key.profile, f"{key.created:%Y-%m-%d %H:%M}", use, str(key.path or ""))))
+        table.add_row(*cells(key.id, key.profile, f"{key.created:%Y-%m-%d %H:%M}", use, key.path or ""))
     Console().print(table)
 
 

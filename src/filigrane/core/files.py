@@ -5,6 +5,7 @@ The bytes go to a temporary neighbour, reach the disk, and take the wanted name 
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -13,8 +14,11 @@ from pathlib import Path
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, replace: bool = True) -> None:
     """Write ``data`` to ``path`` in one step, with the permission bits ``mode`` from the first byte on.
 
-    With ``replace=False`` an existing file is left alone and FileExistsError is raised. Other errors are OSError.
+    With ``replace=False`` an existing file is left alone and FileExistsError is raised. Other errors are OSError, as
+    for a device, which would else be replaced by a file.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)

@@ -31,6 +31,7 @@ from PIL import (
 from filigrane.core import colour, formats
 from filigrane.core.errors import FiligraneError, LimitExceeded, UnreadableInput, UsageError
 from filigrane.core.formats import EXTENSIONS, MEDIA_TYPES, sniff
+from filigrane.core.text import printable
 from filigrane.core.values import Picture, Pixels, frozen, sha256_hex
 
 __all__ = ["EXTENSIONS", "MEDIA_TYPES", "Limits", "decode", "encode", "read_file", "sniff"]
@@ -197,7 +198,7 @@ def _check_pixels(size: tuple[int, int], frames: int, limits: Limits) -> None:
 
 def _short(error: Exception) -> str:
     """What a third-party error says, as one printable line of limited length."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in str(error)[:1000]).split())
+    text = " ".join(printable(str(error)[:1000]).split())
     return (text[:117] + "...") if len(text) > 120 else text or type(error).__name__
 
 

@@ -25,7 +25,12 @@ from filigrane.core.image import Limits
 
 
 def _xdg(variable: str, fallback: str) -> Path:
-    return Path(os.environ.get(variable) or Path.home() / fallback) / "filigrane"
+    if given := os.environ.get(variable):
+        return Path(given) / "filigrane"
+    try:
+        return Path.home() / fallback / "filigrane"
+    except RuntimeError as error:  # a user without a name, as in some containers
+        raise UsageError(f"There is no home folder to look into; set HOME, or {variable}.") from error
 
 
 def user_file() -> Path:
@@ -39,7 +44,7 @@ PROJECT_FILE = Path("filigrane.toml")
 class Settings(BaseSettings):
     """Everything that can be set, with its default."""
 
-    model_config = SettingsConfigDict(env_prefix="FILIGRANE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="FILIGRANE_", env_ignore_empty=True, extra="forbid", frozen=True)
 
     home: Path = Field(
         default_factory=lambda: _xdg("XDG_DATA_HOME", ".local/share"),
@@ -48,9 +53,9 @@ class Settings(BaseSettings):
     max_bytes: int = Field(256 * 2**20, gt=0, description="largest file that is read, in bytes")
     max_pixels: int = Field(64_000_000, gt=0, description="largest picture that is decoded, in pixels")
     max_total_pixels: int = Field(512_000_000, gt=0, description="most pixels of all frames of an animation together")
-    memory_bytes: int = Field(3 * 2**30, gt=0, description="address space of one worker process, in bytes")
-    timeout_s: float = Field(30.0, gt=0, description="longest time one picture may take, in seconds")
-    workers: int = Field(0, ge=0, description="worker processes; 0 is one per core")
+    memory_bytes: int = Field(3 * 2**30, gt=0, lt=2**63, description="address space of one worker process, in bytes")
+    timeout_s: float = Field(30.0, gt=0, le=86_400, description="longest time one picture may take, in seconds")
+    workers: int = Field(0, ge=0, le=1024, description="worker processes; 0 is one per core")
     prior: float = Field(0.5, gt=0, lt=1, description="share of AI pictures expected before looking")
     policy: Path | None = Field(None, description="file of the weights and thresholds that fuse evidence")
     latent_model: str = Field(

@@ -109,7 +109,7 @@ def read_card(path: Path) -> Card:
             about=dict(raw.get("about", {})),
             folder=path.parent,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise UnreadableInput(
             f"{path} is not a card of weights ({error!r}); give one written by 'filigrane train'."
         ) from error

@@ -9,12 +9,8 @@ from filigrane.provenance.source_types import Generative, parse
 
 
 def declared(manifest: Manifest) -> Generative:
-    """The strongest statement on generative AI in ``manifest`` and its ingredients' manifests."""
-    uris = [*manifest.source_types]
-    for ingredient in ingredients(manifest):
-        if ingredient.manifest is not None:
-            uris += ingredient.manifest.source_types
-    kinds = {parsed.generative for uri in uris if (parsed := parse(uri))}
+    """The strongest statement on generative AI in ``manifest``, whose source types are those of all it reaches."""
+    kinds = {parsed.generative for uri in manifest.source_types if (parsed := parse(uri))}
     return next((kind for kind in (Generative.YES, Generative.POSSIBLY) if kind in kinds), Generative.NO)
 
 

@@ -25,7 +25,7 @@ def fuse(
     """
     ordered = tuple(sorted(evidence, key=lambda item: (item.source, item.finding, item.llr, item.summary)))
     llr = total_llr(ordered, policy)
-    probability = 1 / (1 + math.exp(-(math.log(prior / (1 - prior)) + llr)))
+    probability = 0.5 + 0.5 * math.tanh((math.log(prior) - math.log1p(-prior) + llr) / 2)
     label = _label(ordered, llr, probability, policy)
     declared = any(item.source in policy.declared and item.llr != 0 for item in ordered)
     if not depicts and not declared:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from filigrane.core.errors import UsageError
 from filigrane.core.values import sha256_hex
@@ -44,15 +46,28 @@ def load_policy(path: Path | None = None) -> Policy:
         return _parse(shipped, "the shipped policy")
     try:
         own = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"The policy file {path} can't be used ({error}); give a JSON file of weights.") from error
-    if not isinstance(own, dict) or not set(own) <= set(shipped):
-        raise UsageError(f"The policy file {path} may hold only {', '.join(sorted(shipped))}.")
-    merged = {
+    return _parse(_merged(shipped, own, path), str(path))
+
+
+def _merged(shipped: dict[str, Any], own: Any, path: Path) -> dict[str, Any]:
+    """The shipped policy with the user's own values; a name that stands for nothing is an error, not a silence."""
+    _check_names(own, shipped, str(path))
+    for part, value in shipped.items():
+        if isinstance(value, dict) and part in own:
+            _check_names(own[part], value, f"{part!r} in {path}")
+    return {
         name: {**value, **own.get(name, {})} if isinstance(value, dict) else own.get(name, value)
         for name, value in shipped.items()
     }
-    return _parse(merged, str(path))
+
+
+def _check_names(own: Any, known: dict[str, Any], where: str) -> None:
+    if not isinstance(own, dict):
+        raise UsageError(f"An object of names and values was expected as {where} of the policy.")
+    if unknown := sorted(set(own) - set(known)):
+        raise UsageError(f"{unknown[0]!r} stands for nothing in {where}; known are: {', '.join(sorted(known))}.")
 
 
 @cache
@@ -68,14 +83,23 @@ def _parse(raw: Mapping[str, object], where: str) -> Policy:
             raise TypeError("weights and thresholds are objects of numbers")
         if not (isinstance(declared, list) and isinstance(decisive, list)):
             raise TypeError("declared and decisive are lists of source names")
+        if _number(raw["cap"]) <= 0:
+            raise ValueError("the cap is a number above 0")
         return Policy(
             version=str(raw["version"]),
             hash=sha256_hex(json.dumps(raw, sort_keys=True).encode())[:16],
-            weights={str(name): float(value) for name, value in weights.items()},
-            thresholds={str(name): float(value) for name, value in thresholds.items()},
+            weights={str(name): _number(value) for name, value in weights.items()},
+            thresholds={str(name): _number(value) for name, value in thresholds.items()},
             declared=frozenset(map(str, declared)),
             decisive=frozenset(map(str, decisive)),
-            cap=float(str(raw["cap"])),
+            cap=_number(raw["cap"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"The policy in {where} is not usable: {error}.") from error
+
+
+def _number(value: object) -> float:
+    number = float(str(value))
+    if not math.isfinite(number):
+        raise ValueError(f"{value} is no number of nats")
+    return number

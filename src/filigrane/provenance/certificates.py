@@ -8,6 +8,7 @@ life. Private keys never leave their files, which only their owner can read.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -177,9 +178,10 @@ def _usage(*, signing: bool) -> x509.KeyUsage:
 
 def check_holder(holder: Holder) -> None:
     """Raise UsageError for a name or country that no certificate can carry."""
-    if not 1 <= len(holder.organisation.strip()) <= 64:
-        raise UsageError(f"The name of a key holder has 1 to 64 characters; {holder.organisation!r} was given.")
-    if len(holder.country) != 2 or not (holder.country.isascii() and holder.country.isupper()):
+    name = holder.organisation
+    if not (1 <= len(name.strip()) <= 64 and name.isprintable()):
+        raise UsageError(f"The name of a key holder has 1 to 64 characters that can be printed; {name!r} was given.")
+    if not re.fullmatch("[A-Z]{2}", holder.country):
         raise UsageError(f"A country is given by two capital letters such as FR; {holder.country!r} was given.")
 
 

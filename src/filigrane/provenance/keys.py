@@ -84,7 +84,8 @@ def create(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = ec.generate_private_key(ec.SECP256R1())
     authority = make_authority(key, holder)
-    _write(files.authority_key, private_pem(key), private=True)
+    # Of two processes that start at once, only one gets this file, so that keys of two never mix.
+    _write(files.authority_key, private_pem(key), private=True, replace=replace)
     _write(files.authority, public_pem(authority), private=False)
     return _issue_to_disk(files, holder, algorithm, (authority, key))
 
@@ -134,9 +135,13 @@ def _issue_to_disk(
     return credential
 
 
-def _write(path: Path, data: bytes, *, private: bool) -> None:
+def _write(path: Path, data: bytes, *, private: bool, replace: bool = True) -> None:
     try:
-        write_atomically(path, data, mode=0o600 if private else 0o644)
+        write_atomically(path, data, mode=0o600 if private else 0o644, replace=replace)
+    except FileExistsError as error:
+        raise UsageError(
+            f"{path} has just been made by another process; look again with filigrane keys list."
+        ) from error
     except OSError as error:
         raise SigningError(f"{path} could not be written: {error.strerror}.") from error
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from filigrane.core.errors import UsageError
+from filigrane.core.text import encodable
 from filigrane.core.values import Json
 from filigrane.provenance.source_types import SourceType
 
@@ -217,6 +218,8 @@ def _check(declaration: Declaration) -> None:
         texts += [declaration.disclosure.provider, declaration.disclosure.id]
     if too_long := next((text for text in texts if len(text) > MAX_TEXT), None):
         raise UsageError(f"A text in a manifest has up to {MAX_TEXT} characters; {too_long[:40]!r}… has more.")
+    if odd := next((text for text in texts if encodable(text) != text), None):
+        raise UsageError(f"A text in a manifest is given in UTF-8; {odd[:40]!r} is not.")
     if not declaration.agent.name or not declaration.claimant.name:
         raise UsageError("A manifest names the software that made and signed the picture; a name was empty.")
     for binding in declaration.soft_bindings:

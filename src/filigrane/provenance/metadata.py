@@ -1,7 +1,7 @@
 """All metadata of a picture in one value: texts, EXIF, XMP, IPTC, text hidden in the pixels, and facts of the camera.
 
-Generator marks read the full fields; whatever is shown to people comes from `Metadata.shown`, and names, places, serial
-numbers and contacts from `Metadata.personal`, so that they can be kept back.
+Generator marks read the full fields; names, places, serial numbers and contacts stand in `Metadata.personal`, apart
+from `Metadata.shown`, so that they can be kept back.
 """
 
 from __future__ import annotations

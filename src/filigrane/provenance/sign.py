@@ -96,7 +96,7 @@ class Signer:
         """
         if require_timestamp and not timestamp_url:
             raise UsageError("A time stamp is required but no authority is named; give --timestamp-url.")
-        if timestamp_url and not timestamp_url.startswith(("http://", "https://")):
+        if timestamp_url and not (timestamp_url.startswith(("http://", "https://")) and timestamp_url.isascii()):
             raise UsageError(f"A time-stamp authority is reached over http or https; {timestamp_url!r} was given.")
         self._key = key
         self._trust = trust

@@ -42,6 +42,8 @@ EXTENDED_KEY_USAGES = (
 
 MAX_LIST_BYTES = 4 * 2**20
 MAX_CERTIFICATES = 2000
+LOCAL = "local"
+"""What the list of the local authority is called."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -97,14 +99,14 @@ def load(home: Path) -> TrustStore:
     """
     files = sorted((home / "trust").glob("*.pem"))
     authority = KeyFiles(home / "keys").authority
-    local = _from_file(authority, "local").pem if authority.is_file() else ""
+    local = _from_file(authority, LOCAL).pem if authority.is_file() else ""
     return TrustStore("".join(_from_file(path, path.stem).pem for path in files), local)
 
 
 def lists(home: Path) -> tuple[AnchorList, ...]:
     """The anchor lists of a home folder, the local authority first."""
     authority = KeyFiles(home / "keys").authority
-    own = (_from_file(authority, "local"),) if authority.is_file() else ()
+    own = (_from_file(authority, LOCAL),) if authority.is_file() else ()
     return own + tuple(_from_file(path, path.stem) for path in sorted((home / "trust").glob("*.pem")))
 
 
@@ -141,6 +143,8 @@ def add(home: Path, data: bytes, name: str) -> AnchorList:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise UsageError(f"An anchor list is named by up to 100 letters, digits, dots and dashes; {name!r} was given.")
+    if name == LOCAL:
+        raise UsageError(f"{name!r} is the list of this machine's own authority; give another name.")
     anchors = parse(data, name)
     write_atomically(home / "trust" / f"{name}.pem", anchors.pem.encode())
     return anchors
@@ -151,7 +155,11 @@ def update(home: Path, urls: Iterable[str], *, timeout_s: float = 30.0) -> tuple
 
     All are fetched and validated before the first is replaced. Raises UsageError, NotFound or LimitExceeded.
     """
-    fetched = [(_list_name(url), _fetch(url, timeout_s)) for url in urls]
+    named: dict[str, str] = {}
+    for url in urls:
+        if (other := named.setdefault(_list_name(url), url)) != url:
+            raise UsageError(f"{other} and {url} would both be kept as {_list_name(url)}; import one by another name.")
+    fetched = [(name, _fetch(url, timeout_s)) for name, url in named.items()]
     for name, data in fetched:
         parse(data, name)
     return tuple(add(home, data, name) for name, data in fetched)
@@ -202,6 +210,7 @@ def _pem(certificate: x509.Certificate) -> str:
 
 
 def _list_name(url: str) -> str:
+    _check_url(url)
     name = re.sub(r"[^A-Za-z0-9._-]", "-", Path(urlsplit(url).path).stem).strip(".-")
     if not name:
         raise UsageError(f"The address {url} names no list; an address ending in a file name was expected.")
@@ -209,7 +218,10 @@ def _list_name(url: str) -> str:
 
 
 def _check_url(url: str) -> None:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{url} is no address ({error}); one that starts with https:// was expected.") from error
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise UsageError(f"Anchor lists are fetched over https only; {url} was given.")
 
@@ -225,7 +237,6 @@ class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def _fetch(url: str, timeout_s: float) -> bytes:
-    _check_url(url)
     try:
         with urllib.request.build_opener(_CheckedRedirects).open(url, timeout=timeout_s) as answer:
             data: bytes = answer.read(MAX_LIST_BYTES + 1)

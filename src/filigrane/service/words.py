@@ -109,6 +109,8 @@ def _watermark(item: EvidenceOut, t: Texts) -> str:
         return t["say.watermark.unknown"].format(id=facts["id"])
     if issued.get("revoked"):
         return t["say.watermark.revoked"].format(id=facts["id"])
+    if issued.get("look") == "different":
+        return t["say.watermark.copied"].format(id=facts["id"])
     who = ", ".join(part for name in ("provider", "system") if (part := issued.get(name))) or t["say.unnamed"]
     return t["say.watermark.registered"].format(id=facts["id"], date=str(issued.get("issued_at"))[:10], who=who)
 

@@ -9,7 +9,7 @@ from typing import IO
 from filigrane.app.formats._flat import COLUMNS, as_text, flat
 from filigrane.app.records import Record
 
-RISKY = ("=", "+", "-", "@", "\t", "\r")
+RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class Csv:

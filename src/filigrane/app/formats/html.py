@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import PurePath
@@ -74,10 +74,8 @@ def _quote(record: Record, now: datetime) -> str:
     )
 
 
-def _shown(item: dict[str, Json] | object) -> dict[str, object]:
-    evidence = as_map(item)  # type: ignore[arg-type]
-    details = as_map(evidence["details"])
-    return {**evidence, "rows": list(_rows(details)), "llr": float(str(evidence["llr"]))}
+def _shown(evidence: Mapping[str, Json]) -> dict[str, object]:
+    return {**evidence, "rows": list(_rows(evidence["details"]))}
 
 
 def _rows(details: Json, prefix: str = "") -> Iterator[tuple[str, str]]:

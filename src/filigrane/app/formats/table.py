@@ -11,7 +11,8 @@ from rich.text import Text
 
 from filigrane.app.formats._flat import as_list, as_map, as_text
 from filigrane.app.records import Record
-from filigrane.core.values import Json, Label
+from filigrane.core.text import printable
+from filigrane.core.values import Label
 
 COLOURS = {
     Label.AI_GENERATED.value: "bold red",
@@ -44,22 +45,17 @@ class TerminalTable:
 
 def _row(record: Record) -> tuple[str, tuple[Text, ...]]:
     error, verdict = as_map(record["error"]), as_map(record["verdict"])
-    path = Text(_safe(record["path"]))
+    path = Text(printable(str(record["path"])))
     if error:
-        return "unreadable", (path, Text("unreadable", "magenta"), Text("-"), Text(_safe(error["message"])))
+        return "unreadable", (path, Text("unreadable", "magenta"), Text("-"), Text(printable(str(error["message"]))))
     label = str(verdict["label"])
-    why = Text(_safe(verdict["summary"]))
+    why = Text(printable(str(verdict["summary"])))
     for conflict in as_list(verdict["conflicts"]):
-        why.append(f"\n! {_safe(conflict)}", "yellow")
+        why.append(f"\n! {printable(str(conflict))}", "yellow")
     for note in as_list(record["notes"]):
-        why.append(f"\n{_safe(note)}", "dim")
+        why.append(f"\n{printable(str(note))}", "dim")
     probability = Text(f"{float(str(verdict['probability'])):.3f}")
     return label, (path, Text(label, COLOURS.get(label, "")), probability, why)
-
-
-def _safe(value: Json) -> str:
-    """Text without control characters, which a file could use to write over the terminal."""
-    return "".join(char if char.isprintable() else " " for char in str(value))
 
 
 def build() -> TerminalTable:

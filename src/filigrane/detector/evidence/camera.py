@@ -26,7 +26,7 @@ class CameraEvidence:
         details = _details(camera)
         weight = self._context.policy.weight
         if manifest is not None and _is_capture(manifest):
-            llr = weight(f"camera.signed.{_standing(manifest.trust)}")
+            llr = weight(f"camera.signed.{'trusted' if manifest.trust is Trust.TRUSTED else 'unknown'}")
             details["signer"] = manifest.signer
             summary = f"A signed manifest by {manifest.generator or manifest.signer} says that a camera took it."
             return Evidence(self.name, Finding.PRESENT, llr, summary, details)
@@ -43,11 +43,8 @@ class CameraEvidence:
 def _is_capture(manifest: Manifest) -> bool:
     """Whether an intact manifest says of this very picture, not of an ingredient, that a camera took it."""
     own = {parse(uri) for uri in manifest.own_source_types}
-    return manifest.integrity is Integrity.INTACT and bool(own) and own <= CAPTURES
-
-
-def _standing(trust: Trust) -> str:
-    return trust.value if trust in (Trust.TRUSTED, Trust.EXPIRED) else "unknown"
+    sound = manifest.integrity is Integrity.INTACT and manifest.trust not in (Trust.REVOKED, Trust.INVALID)
+    return sound and bool(own) and own <= CAPTURES
 
 
 def _is_coherent(camera: Camera) -> bool:

@@ -10,7 +10,7 @@ from filigrane.provenance.source_types import Generative
 SIGNERS = {
     Trust.TRUSTED: "a trusted signer",
     Trust.UNKNOWN: "a signer that none of the trust lists knows",
-    Trust.EXPIRED: "a signer whose certificate has expired",
+    Trust.EXPIRED: "a signer whose certificate has expired, so that no trust list vouches for it",
     Trust.REVOKED: "a signer whose certificate was revoked",
     Trust.INVALID: "a signer whose certificate is not valid",
 }
@@ -48,8 +48,7 @@ class ManifestEvidence:
             return self._context.policy.weight("manifest.broken.generative") if degree == "generative" else 0.0
         if manifest.trust is Trust.TRUSTED:
             return self._context.policy.weight(f"manifest.trusted.{degree}")
-        if manifest.trust is Trust.EXPIRED and degree == "generative":
-            return self._context.policy.weight("manifest.expired.generative")
+        # An expired certificate is no better than an unknown one: the validator no longer asks who issued it.
         return self._context.policy.weight(f"manifest.unknown.{degree}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 
 from filigrane.core.values import Evidence, Finding, Json, Picture
@@ -15,6 +16,8 @@ SAYS = {
     "edited": "was edited with generative AI",
     "possibly": "may have been generated",
 }
+_PERSONAL = re.compile(r"created.?by|user.?name|author|owner|person|e-?mail", re.IGNORECASE)
+"""Names of parameters that speak of people: Fooocus writes created_by, SwarmUI personalnote."""
 
 
 class MetadataEvidence:
@@ -75,6 +78,8 @@ def _details(found: list[GeneratorMark], metadata: Metadata) -> dict[str, Json]:
 
 
 def _describe(mark: GeneratorMark) -> dict[str, Json]:
+    """The mark as JSON; what its parameters say of their user stands under ``personal``."""
+    personal = {name: text for name, text in mark.fields.items() if _PERSONAL.search(name)}
     told: dict[str, Json] = {
         "tool": mark.tool,
         "where": mark.where,
@@ -84,7 +89,8 @@ def _describe(mark: GeneratorMark) -> dict[str, Json]:
         "negative_prompt": mark.negative_prompt,
         "seed": mark.seed,
         "model": mark.model,
-        "fields": dict(mark.fields),
+        "fields": {name: text for name, text in mark.fields.items() if name not in personal},
+        "personal": personal,
     }
     return {name: value for name, value in told.items() if value not in (None, "", {})}
 

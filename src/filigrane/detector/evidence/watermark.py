@@ -1,7 +1,8 @@
 """Evidence from the pixels: our own keyed mark, and the mark that Stable Diffusion's own tools leave.
 
 Our mark says which manifest belongs to the picture, not how it was made; what the manifest says of AI counts where the
-registry at hand knows the mark. The constant of Stable Diffusion's tools says which tool was used.
+registry at hand knows the mark, did not revoke it, and knows a picture that looks like this one: a mark can be copied.
+The constant of Stable Diffusion's tools says which tool was used.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from filigrane.core.values import Evidence, Finding, Json, Manifest, Picture, Reading
+from filigrane.core.values import Evidence, Finding, Json, Manifest, Picture, Pixels, Reading
 from filigrane.detector.base import Context
 from filigrane.detector.declared import declared
+from filigrane.provenance.fingerprint import Look, compare, fingerprint
 from filigrane.provenance.read import read_store
 from filigrane.provenance.source_types import Generative
 from filigrane.watermark import base
@@ -43,7 +45,7 @@ class WatermarkEvidence:
         """Present where a mark is read; its p-value bounds how often that happens on a picture without one."""
         own = self._own.read(picture.pixels)
         if own.payload is not None:
-            return self._of_ours(own, own.payload)
+            return self._of_ours(own, own.payload, picture.pixels)
         foreign = self._foreign.read(picture.pixels)
         if foreign.payload is not None:
             return Evidence(
@@ -56,31 +58,37 @@ class WatermarkEvidence:
             )
         return Evidence(self.name, Finding.ABSENT, 0.0, "No watermark that can be read here is in the pixels.")
 
-    def _of_ours(self, reading: Reading, number: int) -> Evidence:
+    def _of_ours(self, reading: Reading, number: int, pixels: Pixels) -> Evidence:
         details: dict[str, Json] = {**_details(reading), "id": f"{number:015x}"}
         issued = self._context.issued_mark(number)
         manifest = read_store(issued.manifest, self._context.trust) if issued is not None else None
         generative = declared(manifest) if manifest is not None else Generative.NO
+        look = compare(fingerprint(pixels), issued.look).look if issued is not None else Look.UNSURE
         if issued is not None:
-            details["registry"] = _issued(issued, manifest)
+            details["registry"] = {**_issued(issued, manifest), "look": look.value}
+        stands = issued is not None and issued.revoked is None and look is not Look.DIFFERENT
+        counts = stands and generative is Generative.YES
         return Evidence(
             source=self.name,
             finding=Finding.PRESENT,
-            llr=self._context.policy.weight("watermark.registered.generative") if generative is Generative.YES else 0.0,
-            summary=_summary(number, issued, generative),
+            llr=self._context.policy.weight("watermark.registered.generative") if counts else 0.0,
+            summary=_summary(number, issued, generative, look),
             details=details,
             false_positive_rate=reading.p_value,
         )
 
 
-def _summary(number: int, issued: IssuedMark | None, generative: Generative) -> str:
+def _summary(number: int, issued: IssuedMark | None, generative: Generative, look: Look) -> str:
     opening = f"The pixels carry the Filigrane watermark {number:015x}"
     if issued is None:
         return f"{opening}; the registry here does not know it, so what it stands for is not known."
     if issued.revoked is not None:
         return f"{opening}, which was revoked: {issued.revoked.reason}."
+    if look is Look.DIFFERENT:
+        return f"{opening}, which was copied from another picture, so it says nothing of this one."
     says = "declares generative AI" if generative is Generative.YES else "declares no generative AI"
-    return f"{opening}; the manifest registered for it {says}. A mark can be copied: compare the pictures."
+    alike = "looks like this one" if look is Look.SAME else "may be this one or another: compare the two"
+    return f"{opening}; the manifest registered for it {says}, and the picture registered with it {alike}."
 
 
 def _details(reading: Reading) -> dict[str, Json]:

@@ -87,7 +87,7 @@ class Draft:
 
     def unpack(self, data: bytes, what: str) -> bytes | None:
         """Inflated ``data``, or None with a problem; a failed attempt counts as a full block, so that bombs add up."""
-        room = min(MAX_BLOCK_BYTES, MAX_TOTAL_BYTES - self.kept_bytes)
+        room = min(MAX_BLOCK_BYTES, MAX_TOTAL_BYTES - self.kept_bytes) if len(self.texts) < MAX_ENTRIES else 0
         unpacked = inflate(data, room) if room > 0 else None
         if unpacked is None:
             self.kept_bytes += MAX_BLOCK_BYTES

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from filigrane.provenance.marks._json import MAX_FIELDS, as_integer, as_object, as_text
@@ -117,7 +118,7 @@ def _seed(graph: Mapping[str, tuple[str, dict[str, Any]]], samplers: list[dict[s
         for name in _SEEDS:
             value = inputs.get(name)
             linked = _linked(graph, value)
-            candidates = [value] if linked is None else list(graph[linked][1].values())
+            candidates = [value] if linked is None else islice(graph[linked][1].values(), MAX_FIELDS)
             seed = next((number for item in candidates if (number := as_integer(item)) is not None), None)
             if seed is not None:
                 return seed
