@@ -93,6 +93,7 @@ CASES = [
         id="0" * 15,
         registry={"revoked": False, "provider": "P", "system": "S", "issued_at": "2026"},
     ),
+    evidence("watermark", llr=7.0, id="0" * 15, registry={"revoked": False, "look": "same", "issued_at": "2026"}),
     evidence("latent", Finding.ABSENT),
     evidence("latent", llr=6.0),
     evidence("latent", llr=6.0, id="0" * 15),

@@ -112,7 +112,8 @@ def _watermark(item: EvidenceOut, t: Texts) -> str:
     if issued.get("look") == "different":
         return t["say.watermark.copied"].format(id=facts["id"])
     who = ", ".join(part for name in ("provider", "system") if (part := issued.get(name))) or t["say.unnamed"]
-    return t["say.watermark.registered"].format(id=facts["id"], date=str(issued.get("issued_at"))[:10], who=who)
+    told = "say.watermark.alike" if issued.get("look") == "same" else "say.watermark.registered"
+    return t[told].format(id=facts["id"], date=str(issued.get("issued_at"))[:10], who=who)
 
 
 def _latent(item: EvidenceOut, t: Texts) -> str:
