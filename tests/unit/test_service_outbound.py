@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from filigrane.app.outbound import Outbound, Refused, Unreachable
+from filigrane.app.serving.outbound import Outbound, Refused, Unreachable
 from filigrane.core.errors import LimitExceeded
 
 

@@ -16,19 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from filigrane.app import idempotency, reports
-from filigrane.app.api_keys import ApiKeys
-from filigrane.app.idempotency import Answer, Idempotency, InFlight, OtherBody
 from filigrane.app.keys import init_keys
-from filigrane.app.lookup import active_manifest
 from filigrane.app.records import to_record
-from filigrane.app.results import Results, coarse
 from filigrane.app.runtime import Runtime
 from filigrane.app.scan import Scanned
-from filigrane.app.scan_intake import clean_name, take_archive
-from filigrane.app.service_settings import load_service
-from filigrane.app.service_tables import Ledger
-from filigrane.app.uploads import Uploads
+from filigrane.app.serving import idempotency, reports
+from filigrane.app.serving.api_keys import ApiKeys
+from filigrane.app.serving.idempotency import Answer, Idempotency, InFlight, OtherBody
+from filigrane.app.serving.intake import clean_name, take_archive
+from filigrane.app.serving.lookup import active_manifest
+from filigrane.app.serving.results import Results, coarse
+from filigrane.app.serving.settings import load_service
+from filigrane.app.serving.tables import Ledger
+from filigrane.app.serving.uploads import Uploads
 from filigrane.core.errors import FiligraneError, LimitExceeded, UsageError
 from filigrane.core.settings import load
 from filigrane.core.values import Evidence, Finding, Json, Label, Verdict
@@ -80,7 +80,7 @@ def test_what_is_left_of_a_session_goes_once_it_has_ended(ledger: Ledger, monkey
     _, session = keys.session(key)
     results.purge()
     assert keys.find(session) is not None
-    monkeypatch.setattr("filigrane.app.results.now", lambda: datetime.now(UTC) + timedelta(days=2))
+    monkeypatch.setattr("filigrane.app.serving.results.now", lambda: datetime.now(UTC) + timedelta(days=2))
     results.purge()
     assert keys.find(session) is None and keys.find(text) == key
 

@@ -14,19 +14,19 @@ from typing import IO
 
 import pytest
 
-from filigrane.app import scan_runner
 from filigrane.app.inputs import Item
-from filigrane.app.line import Busy
-from filigrane.app.outbound import Outbound
 from filigrane.app.records import Record, to_record
-from filigrane.app.results import Results
 from filigrane.app.runtime import Runtime
 from filigrane.app.scan import Scanned
-from filigrane.app.scan_queue import MAX_TRIES, Kind, Leased, Order, ScanQueue, State
-from filigrane.app.scan_runner import ScanRunner
-from filigrane.app.scan_service import ScanService
-from filigrane.app.service_tables import Ledger
-from filigrane.app.uploads import Uploads
+from filigrane.app.serving import runner as running
+from filigrane.app.serving.line import Busy
+from filigrane.app.serving.outbound import Outbound
+from filigrane.app.serving.queue import MAX_TRIES, Kind, Leased, Order, ScanQueue, State
+from filigrane.app.serving.results import Results
+from filigrane.app.serving.runner import ScanRunner
+from filigrane.app.serving.scanning import ScanService
+from filigrane.app.serving.tables import Ledger
+from filigrane.app.serving.uploads import Uploads
 from filigrane.core.settings import load
 from filigrane.service.testing import noise
 
@@ -178,7 +178,7 @@ class Moody(ScanService):
 def test_a_job_ends_whatever_happens_on_the_way(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scan_runner, "_IDLE_S", 0.02)
+    monkeypatch.setattr(running, "_IDLE_S", 0.02)
     uploads, results = Uploads(str(tmp_path / "uploads")), Results(ledger, days=1)
     work = Stumbling(ledger, worker="one", lease_s=0.3)
     with uploads.writing("a.zip") as stream, zipfile.ZipFile(stream, "w") as archive:
@@ -199,7 +199,7 @@ def test_a_job_ends_whatever_happens_on_the_way(
 
 
 def test_a_thread_that_meets_a_bug_goes_on(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan_runner, "_IDLE_S", 0.01)
+    monkeypatch.setattr(running, "_IDLE_S", 0.01)
     tried = threading.Semaphore(0)
 
     def fail(_: object) -> tuple[object, ...]:

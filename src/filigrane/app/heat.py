@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from filigrane.app.line import Line
+from filigrane.app.serving.line import Line
 from filigrane.core.errors import FiligraneError, UsageError
 from filigrane.core.files import write_atomically
 from filigrane.core.image import decode, read_file

@@ -9,7 +9,7 @@ import typer
 from filigrane.cli.terminal import cells
 
 if TYPE_CHECKING:
-    from filigrane.app.api_keys import ApiKeys
+    from filigrane.app.serving.api_keys import ApiKeys
 
 
 def create(
@@ -66,9 +66,9 @@ def revoke(id: Annotated[str, typer.Argument(help="Id of the key, the part befor
 
 
 def _keys() -> ApiKeys:
-    from filigrane.app.api_keys import ApiKeys
-    from filigrane.app.service_settings import load_service
-    from filigrane.app.service_tables import Ledger
+    from filigrane.app.serving.api_keys import ApiKeys
+    from filigrane.app.serving.settings import load_service
+    from filigrane.app.serving.tables import Ledger
     from filigrane.core.settings import load
 
     return ApiKeys(Ledger.open(load().home, load_service().database_url))

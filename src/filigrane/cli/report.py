@@ -18,10 +18,10 @@ def check(
 
     Ends with 1 where the picture or the verdict is another one.
     """
-    from filigrane.app import reports
     from filigrane.app.inputs import Item
     from filigrane.app.runtime import Runtime
     from filigrane.app.scan import scan_items
+    from filigrane.app.serving import reports
     from filigrane.core.errors import UnreadableInput
     from filigrane.core.image import Limits, read_file
     from filigrane.core.settings import load

@@ -72,9 +72,9 @@ def serve(
 
 def _check_stores(settings: Settings) -> None:
     """Raise, in one sentence, what is wrong with the databases or the store of uploads."""
-    from filigrane.app.service_settings import load_service
-    from filigrane.app.service_tables import Ledger
-    from filigrane.app.uploads import Uploads
+    from filigrane.app.serving.settings import load_service
+    from filigrane.app.serving.tables import Ledger
+    from filigrane.app.serving.uploads import Uploads
     from filigrane.provenance.registry import Registry
 
     service = load_service()

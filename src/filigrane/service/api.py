@@ -11,8 +11,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
 from filigrane import __version__
-from filigrane.app.drawing import OpenStudio, open_studio
-from filigrane.app.service_settings import ServiceSettings, load_service
+from filigrane.app.serving.drawing import OpenStudio, open_studio
+from filigrane.app.serving.settings import ServiceSettings, load_service
 from filigrane.core.settings import Settings, load
 from filigrane.service import logs, problems
 from filigrane.service.callers import admit

@@ -11,8 +11,8 @@ from fastapi import Depends, Request, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from filigrane.app.api_keys import ApiKey, is_key
-from filigrane.app.service_tables import now
+from filigrane.app.serving.api_keys import ApiKey, is_key
+from filigrane.app.serving.tables import now
 from filigrane.service.desk import Desk, desk
 from filigrane.service.problems import RequestProblem
 

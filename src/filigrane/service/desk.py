@@ -11,21 +11,21 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from filigrane.app.api_keys import ApiKeys
-from filigrane.app.drawing import DrawingRoom, OpenStudio, open_studio
 from filigrane.app.heat import HeatMaps
-from filigrane.app.idempotency import Idempotency
-from filigrane.app.lookup import Lookup
-from filigrane.app.outbound import Outbound
-from filigrane.app.results import Results
 from filigrane.app.runtime import Runtime
 from filigrane.app.scan import Scanned
-from filigrane.app.scan_queue import ScanQueue
-from filigrane.app.scan_runner import ScanRunner
-from filigrane.app.scan_service import ScanService
-from filigrane.app.service_settings import ServiceSettings
-from filigrane.app.service_tables import Ledger, new_id
-from filigrane.app.uploads import Uploads
+from filigrane.app.serving.api_keys import ApiKeys
+from filigrane.app.serving.drawing import DrawingRoom, OpenStudio, open_studio
+from filigrane.app.serving.idempotency import Idempotency
+from filigrane.app.serving.lookup import Lookup
+from filigrane.app.serving.outbound import Outbound
+from filigrane.app.serving.queue import ScanQueue
+from filigrane.app.serving.results import Results
+from filigrane.app.serving.runner import ScanRunner
+from filigrane.app.serving.scanning import ScanService
+from filigrane.app.serving.settings import ServiceSettings
+from filigrane.app.serving.tables import Ledger, new_id
+from filigrane.app.serving.uploads import Uploads
 from filigrane.core.settings import Settings
 from filigrane.service.limits import Buckets
 from filigrane.service.metrics import Metrics

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from filigrane.app.line import Busy
+from filigrane.app.serving.line import Busy
 from filigrane.core.errors import FiligraneError
 from filigrane.service.metrics import Metrics
 from filigrane.service.problems import answer, name, problem

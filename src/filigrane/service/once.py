@@ -9,8 +9,8 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from filigrane.app import idempotency
-from filigrane.app.idempotency import Answer
+from filigrane.app.serving import idempotency
+from filigrane.app.serving.idempotency import Answer
 from filigrane.core.values import sha256_hex
 from filigrane.service.callers import Caller
 from filigrane.service.desk import desk

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from filigrane.app.records import Record
-from filigrane.app.reports import LIMITS
-from filigrane.app.results import Detection
-from filigrane.app.scan_queue import ScanState
+from filigrane.app.serving.queue import ScanState
+from filigrane.app.serving.reports import LIMITS
+from filigrane.app.serving.results import Detection
 from filigrane.service.desk import Desk
 from filigrane.service.pages import texts
 from filigrane.service.schemas import DetectionOut, EvidenceOut, PictureFacts, Retention, VerdictOut

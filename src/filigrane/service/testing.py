@@ -28,7 +28,7 @@ from filigrane.app.mark import Draft, Marker
 from filigrane.app.order import Order, Said, format_of
 from filigrane.app.runtime import Runtime
 from filigrane.app.scan import scan_picture
-from filigrane.app.service_settings import ServiceSettings
+from filigrane.app.serving.settings import ServiceSettings
 from filigrane.core.errors import FiligraneError
 from filigrane.core.image import decode, encode
 from filigrane.core.settings import Settings

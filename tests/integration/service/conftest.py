@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from filigrane.app.keys import init_keys
-from filigrane.app.service_settings import load_service
+from filigrane.app.serving.settings import load_service
 from filigrane.core.settings import Settings, load
 from filigrane.provenance.certificates import Algorithm, Holder
 from filigrane.service.api import create_app

@@ -9,8 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from filigrane.app.inputs import Item
-from filigrane.app.line import Line
-from filigrane.app.service_settings import load_service
+from filigrane.app.serving.line import Line
+from filigrane.app.serving.settings import load_service
 from filigrane.core.settings import Settings
 from filigrane.service.api import create_app
 from filigrane.service.testing import noise

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from filigrane.app import reports
 from filigrane.app.inputs import Item
 from filigrane.app.keys import init_keys
 from filigrane.app.records import to_record
 from filigrane.app.runtime import Runtime
 from filigrane.app.scan import scan_items
+from filigrane.app.serving import reports
 from filigrane.cli.main import main
 from filigrane.core.settings import load
 from filigrane.provenance.certificates import Algorithm, Holder

@@ -12,12 +12,12 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from filigrane.app import reports
 from filigrane.app.inputs import Item
 from filigrane.app.mark import Draft, Marker
 from filigrane.app.runtime import Runtime
 from filigrane.app.scan import scan_items
-from filigrane.app.service_settings import load_service
+from filigrane.app.serving import reports
+from filigrane.app.serving.settings import load_service
 from filigrane.core.settings import Settings
 from filigrane.provenance.manifest import Declaration, Software
 from filigrane.provenance.source_types import SourceType

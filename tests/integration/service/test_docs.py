@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from filigrane.app.service_settings import ServiceSettings, load_service
+from filigrane.app.serving.settings import ServiceSettings, load_service
 from filigrane.core.settings import load
 from filigrane.service.testing import served, waves
 

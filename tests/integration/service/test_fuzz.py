@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from filigrane.app.api_keys import ApiKeys
-from filigrane.app.service_settings import load_service
-from filigrane.app.service_tables import Ledger
+from filigrane.app.serving.api_keys import ApiKeys
+from filigrane.app.serving.settings import load_service
+from filigrane.app.serving.tables import Ledger
 from filigrane.core.settings import load
 from filigrane.service.api import create_app
 from filigrane.service.testing import Server, running

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from filigrane.app import reports
 from filigrane.app.keys import init_keys
 from filigrane.app.mark import Draft, Marker
+from filigrane.app.serving import reports
 from filigrane.app.sign import SignRequest, sign_file
 from filigrane.core.settings import Settings, load
 from filigrane.provenance import binding

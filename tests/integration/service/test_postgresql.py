@@ -8,12 +8,12 @@ from pathlib import Path
 
 from fastapi.testclient import TestClient
 
-from filigrane.app.api_keys import SCOPES
 from filigrane.app.records import to_record
 from filigrane.app.scan import Scanned
-from filigrane.app.scan_queue import Kind, Order, ScanQueue
-from filigrane.app.service_settings import load_service
-from filigrane.app.service_tables import Ledger
+from filigrane.app.serving.api_keys import SCOPES
+from filigrane.app.serving.queue import Kind, Order, ScanQueue
+from filigrane.app.serving.settings import load_service
+from filigrane.app.serving.tables import Ledger
 from filigrane.core.settings import load
 from filigrane.service.api import create_app
 

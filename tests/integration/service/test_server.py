@@ -19,9 +19,9 @@ import openai
 import pytest
 from PIL import Image
 
-from filigrane.app.api_keys import ApiKeys
-from filigrane.app.service_settings import load_service
-from filigrane.app.service_tables import Ledger
+from filigrane.app.serving.api_keys import ApiKeys
+from filigrane.app.serving.settings import load_service
+from filigrane.app.serving.tables import Ledger
 from filigrane.core.settings import load
 from filigrane.service.testing import Server, running, served, waves
 

@@ -12,13 +12,14 @@ from fastapi import APIRouter, File, Form, Header, Path, Request, UploadFile
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
-from filigrane.app import heat, reports
+from filigrane.app import heat
 from filigrane.app.inputs import Item
 from filigrane.app.records import to_record
-from filigrane.app.results import ANYONE, Detection, coarse
 from filigrane.app.scan import Scanned
-from filigrane.app.scan_intake import clean_name, take_files
-from filigrane.app.scan_queue import Kind, Order
+from filigrane.app.serving import reports
+from filigrane.app.serving.intake import clean_name, take_files
+from filigrane.app.serving.queue import Kind, Order
+from filigrane.app.serving.results import ANYONE, Detection, coarse
 from filigrane.core.values import Json
 from filigrane.service import render
 from filigrane.service.callers import Anybody, AtDesk, Caller, Detecting, Opining, charge, note

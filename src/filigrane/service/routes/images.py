@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from filigrane.app.drawing import Drawn, Sitting
+from filigrane.app.serving.drawing import Drawn, Sitting
 from filigrane.core.errors import FiligraneError
 from filigrane.service.callers import AtDesk, Caller, Generating, charge, note
 from filigrane.service.desk import Desk

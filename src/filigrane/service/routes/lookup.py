@@ -12,8 +12,8 @@ from fastapi import APIRouter, Body, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from filigrane.app import lookup, reports
-from filigrane.app.lookup import Match, Stored
+from filigrane.app.serving import lookup, reports
+from filigrane.app.serving.lookup import Match, Stored
 from filigrane.core.values import Json, sha256_hex
 from filigrane.service.callers import AtDesk, LookingUp, Publishing, note
 from filigrane.service.desk import Desk

@@ -12,8 +12,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
 from filigrane import __version__
-from filigrane.app.drawing import Sitting, data_url
-from filigrane.app.results import Detection
+from filigrane.app.serving.drawing import Sitting, data_url
+from filigrane.app.serving.results import Detection
 from filigrane.service import render, words
 from filigrane.service.callers import COOKIE, Caller, charge, check_origin, identify, note
 from filigrane.service.desk import Desk, desk

@@ -15,9 +15,9 @@ from fastapi import APIRouter, File, Form, Path, Query, Request, Response, Uploa
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from filigrane.app.scan_intake import Taken, take_archive, take_files
-from filigrane.app.scan_queue import Kind, Order, ScanState, State
-from filigrane.app.scan_runner import describe
+from filigrane.app.serving.intake import Taken, take_archive, take_files
+from filigrane.app.serving.queue import Kind, Order, ScanState, State
+from filigrane.app.serving.runner import describe
 from filigrane.service.callers import AtDesk, Caller, Scanning, charge, note
 from filigrane.service.desk import Desk
 from filigrane.service.once import digest_of, once

@@ -17,7 +17,7 @@ from typing import IO
 from fsspec.core import url_to_fs  # type: ignore[import-untyped]
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
-from filigrane.app.service_tables import utc
+from filigrane.app.serving.tables import utc
 from filigrane.core.errors import FiligraneError, UsageError
 
 

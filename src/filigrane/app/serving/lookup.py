@@ -17,11 +17,11 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from filigrane.app import service_tables as tables
-from filigrane.app.line import Line
 from filigrane.app.mark import watermarker
 from filigrane.app.recover import Recovered, Recoverer
-from filigrane.app.service_tables import Ledger, now, utc
+from filigrane.app.serving import tables
+from filigrane.app.serving.line import Line
+from filigrane.app.serving.tables import Ledger, now, utc
 from filigrane.core.errors import FiligraneError, NotFound, UnreadableInput, UsageError
 from filigrane.core.image import decode
 from filigrane.core.parallel import GuardedPool

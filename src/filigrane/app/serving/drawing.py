@@ -20,8 +20,8 @@ import numpy as np
 from filigrane.app.generate import Studio
 from filigrane.app.generate_guard import Gate
 from filigrane.app.generate_model import ModelChoice
-from filigrane.app.line import Line
 from filigrane.app.order import Order, Said
+from filigrane.app.serving.line import Line
 from filigrane.core.errors import FiligraneError
 from filigrane.core.image import EXTENSIONS, decode, encode
 from filigrane.core.parallel import GuardedPool

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from filigrane.app.inputs import expand
-from filigrane.app.uploads import Uploads
+from filigrane.app.serving.uploads import Uploads
 from filigrane.core.errors import FiligraneError, LimitExceeded, UnreadableInput, UsageError
 from filigrane.core.parallel import GuardedPool
 from filigrane.core.settings import Settings

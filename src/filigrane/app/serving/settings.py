@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from filigrane.app.api_keys import SCOPES
+from filigrane.app.serving.api_keys import SCOPES
 from filigrane.core.errors import UsageError
 
 

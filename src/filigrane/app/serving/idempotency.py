@@ -8,7 +8,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from filigrane.app.service_tables import Ledger, idempotency, now, utc
+from filigrane.app.serving.tables import Ledger, idempotency, now, utc
 from filigrane.core.errors import FiligraneError
 
 LIFE = timedelta(hours=24)

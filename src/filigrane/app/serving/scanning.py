@@ -18,9 +18,9 @@ from typing import Self
 import numpy as np
 
 from filigrane.app.inputs import Item
-from filigrane.app.line import Busy
 from filigrane.app.runtime import Runtime
 from filigrane.app.scan import Examiner, Scanned, _complete, _failed
+from filigrane.app.serving.line import Busy
 from filigrane.core.errors import FiligraneError
 from filigrane.core.image import encode
 from filigrane.core.parallel import GuardedPool

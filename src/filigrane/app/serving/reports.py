@@ -23,9 +23,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from filigrane import __version__
 from filigrane.app.keys import key_folder
 from filigrane.app.records import Record, to_record
-from filigrane.app.results import coarse
 from filigrane.app.runtime import Runtime
 from filigrane.app.scan import Scanned
+from filigrane.app.serving.results import coarse
 from filigrane.core.errors import FiligraneError, NotFound, UsageError
 from filigrane.core.settings import Settings
 from filigrane.core.values import Json

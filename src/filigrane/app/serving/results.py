@@ -15,9 +15,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from filigrane.app import service_tables as tables
 from filigrane.app.records import Record
-from filigrane.app.service_tables import Ledger, new_id, now, utc
+from filigrane.app.serving import tables
+from filigrane.app.serving.tables import Ledger, new_id, now, utc
 from filigrane.core.values import Json
 
 ANYONE = ""

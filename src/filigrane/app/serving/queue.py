@@ -17,11 +17,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from filigrane.app import service_tables as tables
 from filigrane.app.records import Record, to_record
-from filigrane.app.results import Detection, Results
 from filigrane.app.scan import Scanned
-from filigrane.app.service_tables import Ledger, new_id, now, utc
+from filigrane.app.serving import tables
+from filigrane.app.serving.results import Detection, Results
+from filigrane.app.serving.tables import Ledger, new_id, now, utc
 
 MAX_TRIES = 3
 WEBHOOK_TRIES = 8

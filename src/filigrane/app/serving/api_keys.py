@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from filigrane.app.service_tables import Ledger, api_keys, now, utc
+from filigrane.app.serving.tables import Ledger, api_keys, now, utc
 from filigrane.core.errors import NotFound, UsageError
 from filigrane.core.values import sha256_hex
 

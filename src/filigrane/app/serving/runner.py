@@ -16,16 +16,16 @@ from dataclasses import replace
 from standardwebhooks import Webhook
 
 from filigrane.app.inputs import Item
-from filigrane.app.line import Busy
-from filigrane.app.outbound import Outbound
 from filigrane.app.records import Record, to_record
-from filigrane.app.reports import replay
-from filigrane.app.results import ANYONE, Results, coarse
 from filigrane.app.scan import Scanned
-from filigrane.app.scan_queue import Delivery, Kind, Leased, ScanQueue, ScanState
-from filigrane.app.scan_service import ScanService
-from filigrane.app.service_tables import now
-from filigrane.app.uploads import Uploads
+from filigrane.app.serving.line import Busy
+from filigrane.app.serving.outbound import Outbound
+from filigrane.app.serving.queue import Delivery, Kind, Leased, ScanQueue, ScanState
+from filigrane.app.serving.reports import replay
+from filigrane.app.serving.results import ANYONE, Results, coarse
+from filigrane.app.serving.scanning import ScanService
+from filigrane.app.serving.tables import now
+from filigrane.app.serving.uploads import Uploads
 from filigrane.core.errors import FiligraneError
 from filigrane.core.values import Json
 
