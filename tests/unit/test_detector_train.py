@@ -13,6 +13,7 @@ from filigrane.core.errors import UsageError
 from filigrane.core.image import encode
 from filigrane.core.weights import find_card
 from filigrane.detector import calibrate, corpus, models, train
+from filigrane.detector.config import Config, read_config
 from filigrane.detector.describe import RANDOM, Plan, described
 
 pytest.importorskip("sklearn")
@@ -51,8 +52,8 @@ def pictures(tmp_path: Path, rng: np.random.Generator) -> Path:
 
 
 @pytest.fixture
-def config(pictures: Path) -> train.Config:
-    return train.Config(
+def config(pictures: Path) -> Config:
+    return Config(
         corpora=(str(pictures / "corpus"),),
         work=str(pictures / "work"),
         output=str(pictures / "out"),
@@ -65,7 +66,7 @@ def config(pictures: Path) -> train.Config:
     )
 
 
-def test_a_run_writes_weights_with_a_calibrated_card(config: train.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_writes_weights_with_a_calibrated_card(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     (written,) = train.run(config, told.append)
     monkeypatch.setenv("FILIGRANE_WEIGHTS", config.output)
@@ -77,12 +78,12 @@ def test_a_run_writes_weights_with_a_calibrated_card(config: train.Config, monke
     assert any("fold 2" in line for line in told)
 
 
-def test_equal_configurations_give_equal_weights(config: train.Config) -> None:
+def test_equal_configurations_give_equal_weights(config: Config) -> None:
     first, second = (train.run(replace(config, work=f"{config.work}{n}"), lambda _: None) for n in (1, 2))
     assert first[0].sha256 == second[0].sha256
 
 
-def test_a_stopped_pass_goes_on_where_it_was(config: train.Config) -> None:
+def test_a_stopped_pass_goes_on_where_it_was(config: Config) -> None:
     entries = corpus.entries(Path(config.corpora[0]))
     learner, plan = Mean(), Plan(turns=2, fixed=1, seed=1)
     first = described(learner, entries, plan, Path(config.work), lambda _: None)  # type: ignore[arg-type]
@@ -97,7 +98,7 @@ def test_a_stopped_pass_goes_on_where_it_was(config: train.Config) -> None:
 
 @pytest.mark.parametrize("change", ["file", "long side", "choice", "crops"])
 def test_what_changes_the_numbers_is_looked_at_again(
-    config: train.Config, change: str, monkeypatch: pytest.MonkeyPatch
+    config: Config, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entries, learner, plan = corpus.entries(Path(config.corpora[0])), Mean(), Plan(turns=1, fixed=1, seed=1)
     described(learner, entries, plan, Path(config.work), lambda _: None)  # type: ignore[arg-type]
@@ -115,7 +116,7 @@ def test_what_changes_the_numbers_is_looked_at_again(
     assert learner.looked > looked
 
 
-def test_every_picture_is_seen_as_planned(config: train.Config) -> None:
+def test_every_picture_is_seen_as_planned(config: Config) -> None:
     entries = corpus.entries(Path(config.corpora[0]))
     rows = described(Mean(), entries, Plan(2, 1, 1), Path(config.work), lambda _: None)  # type: ignore[arg-type]
     assert (rows.delivery == RANDOM).sum() == 2 * len(entries)
@@ -124,7 +125,7 @@ def test_every_picture_is_seen_as_planned(config: train.Config) -> None:
     )
 
 
-def test_folds_keep_groups_together(config: train.Config, rng: np.random.Generator) -> None:
+def test_folds_keep_groups_together(config: Config, rng: np.random.Generator) -> None:
     entries = corpus.entries(Path(config.corpora[0]))
     fold = train.folds(entries, 3, rng)
     assert set(fold.tolist()) == {0, 1, 2}
@@ -134,7 +135,7 @@ def test_folds_keep_groups_together(config: train.Config, rng: np.random.Generat
 def test_a_configuration_file_is_read_from_its_folder(tmp_path: Path) -> None:
     path = tmp_path / "detector.toml"
     path.write_text('corpora = ["data"]\nwork = "w"\noutput = "o"\n[models.spectral]\ntrees = 9\n')
-    found = train.read_config(path)
+    found = read_config(path)
     assert found.corpora == (str(tmp_path / "data"),)
     assert found.models == {"spectral": {"trees": 9}}
 
@@ -156,10 +157,10 @@ def test_a_configuration_that_is_none_is_told(tmp_path: Path, text: str, why: st
     needed = {"corpora": '["data"]', "work": '"w"', "output": '"o"'}
     path.write_text("\n".join([text, *(f"{name} = {value}" for name, value in needed.items() if name not in text)]))
     with pytest.raises(UsageError, match=rf"detector\.toml can't be used \(.*{why}"):
-        train.read_config(path)
+        read_config(path)
     path.unlink()
     with pytest.raises(UsageError, match=r"detector\.toml"):
-        train.read_config(path)
+        read_config(path)
 
 
 def test_the_log_grows_line_by_line(tmp_path: Path) -> None:

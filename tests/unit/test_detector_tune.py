@@ -11,6 +11,7 @@ from filigrane.core.errors import UsageError
 from filigrane.core.image import encode
 from filigrane.core.weights import Tensors
 from filigrane.detector import corpus, models, train
+from filigrane.detector.config import Config, Tuning, read_config
 from filigrane.detector.models.patches import PatchesLearner
 
 torch = pytest.importorskip("torch")
@@ -47,8 +48,8 @@ def imagenet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return paths
 
 
-def _config(folder: Path, imagenet: dict[str, str], tuning: dict[str, object]) -> train.Config:
-    return train.Config(
+def _config(folder: Path, imagenet: dict[str, str], tuning: dict[str, object]) -> Config:
+    return Config(
         corpora=(str(folder / "corpus"),),
         work=str(folder / "work"),
         output=str(folder / "out"),
@@ -88,7 +89,7 @@ def test_only_the_later_stages_of_one_trunk_learn(folder: Path, imagenet: dict[s
     head: Tensors = {"weight": np.full(count, 1e-3, np.float32), "bias": np.zeros(1, np.float32)}
     task = tune.Task(entries, pictures, pictures.places, head, 1)
     before = learner.alone("lite0").state_dict()
-    tuning = train.Tuning("lite0", 1.0, batch=2, crop_px=64, learning_rate=1e-2)
+    tuning = Tuning("lite0", 1.0, batch=2, crop_px=64, learning_rate=1e-2)
     after = tune.tuned(learner.alone("lite0"), task, tuning, folder / "work").state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name]) and not name.startswith("head.")}
     assert moved, "something learns"
@@ -120,4 +121,15 @@ def test_only_patches_can_be_tuned(folder: Path) -> None:
     config = folder / "config.toml"
     config.write_text('corpora = ["corpus"]\nwork = "w"\noutput = "o"\n[models.spectral.tuning]\ntrunk = "lite0"\n')
     with pytest.raises(UsageError, match="spectral has no trunk to tune"):
-        train.read_config(config)
+        read_config(config)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"), [({"trunk": "lite9"}, "no trunk 'lite9'"), ({"device": "gpu0"}, "no device 'gpu0'")]
+)
+def test_what_is_not_there_is_said_in_a_sentence(
+    folder: Path, imagenet: dict[str, str], changed: dict[str, str], told: str
+) -> None:
+    config = _config(folder, imagenet, {"trunk": "lite0", "budget_s": 1.0, **changed})
+    with pytest.raises(UsageError, match=told):
+        train.run(config, lambda _: None)

@@ -19,6 +19,7 @@ from filigrane.core.values import Pixels
 from filigrane.core.weights import Card, find_card
 from filigrane.detector import calibrate, corpus, judge, models, pairs, sources, train
 from filigrane.detector.calibrate import OWN_CALIBRATION
+from filigrane.detector.config import read_config
 from filigrane.detector.evidence.classifier import WEIGHTS
 from filigrane.perturb.base import ATTACKS, Attack
 
@@ -30,7 +31,7 @@ def train_detector(config: Path, say: Say) -> tuple[Card, ...]:
 
     Raises UsageError for a configuration or corpus that can't be used, MissingExtra without torch or scikit-learn.
     """
-    wanted = train.read_config(config)
+    wanted = read_config(config)
     return train.run(wanted, train.log_to(Path(wanted.work) / "train.log", say))
 
 

@@ -11,25 +11,24 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from filigrane.core.errors import UsageError
 from filigrane.core.values import Pixels, sha256_hex
 from filigrane.core.weights import Tensors
 from filigrane.detector import corpus, judge
+from filigrane.detector.config import Tuning
 from filigrane.detector.corpus import Entry
 from filigrane.detector.delivery import CROP_PX, delivered, deliveries
 from filigrane.detector.describe import RANDOM, Described, Say
 from filigrane.detector.models._trunk import PatchNet, to_tensor
 from filigrane.detector.models.patches import PatchesLearner
 from filigrane.generator.train.loop import Plan, Run
-
-if TYPE_CHECKING:
-    from filigrane.detector.train import Tuning
 
 KEPT_STAGES = 2
 """Stages after the stem that stay as ImageNet left them: they hold few of the traces and most of the work."""
@@ -86,7 +85,9 @@ def fitted(
     """The weights with one trunk tuned, and scores (N rows,) of the fixed deliveries by networks without their fold.
 
     The other trunks stay frozen, and their score is added. A run that was stopped goes on from what ``folder`` holds.
+    Raises UsageError for a trunk or device that is not there.
     """
+    _check_device(tuning.device)
     rows, entries = material.rows, material.entries
     pictures, own = Pictures(entries, folder, say), learner.columns(tuning.trunk)
     networks, score = [], np.zeros(len(rows.entry))
@@ -204,6 +205,13 @@ def mean(networks: Sequence[PatchNet]) -> Tensors:
         name: torch.stack([state[name].double() for state in states]).mean(0).to(states[0][name].dtype).numpy()
         for name in states[0]
     }
+
+
+def _check_device(name: str) -> None:
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"There is no device {name!r} to tune on here; give cpu or cuda.") from error
 
 
 def _batched(crops: Pixels) -> torch.Tensor:

@@ -105,10 +105,12 @@ class PatchesLearner:
         self._session = session(_onnx(torch, self._network.trunks, ("numbers",)), "ONNX") if device == "cpu" else None
 
     def columns(self, trunk: str) -> NDArray[np.bool_]:
-        """Which of the numbers are those of ``trunk``: (numbers,)."""
+        """Which of the numbers are those of ``trunk``: (numbers,). UsageError where it has no such trunk."""
         from filigrane.detector.models._trunk import numbers
 
         names = list(self._network.trunks)
+        if trunk not in names:
+            raise UsageError(f"There is no trunk {trunk!r} here; name one of {', '.join(names)}.")
         return np.repeat([name == trunk for name in names], [numbers([name]) for name in names])
 
     def alone(self, trunk: str) -> Any:
