@@ -51,7 +51,7 @@ ATTACKS = (
     "webp-75",
     "resize_back-0.5",
     "gaussian_noise-10",
-    "crop-90",
+    "crop-0.9",
     "repost-60",
 )
 Attack = Callable[[Pixels, int], Pixels]
