@@ -1,8 +1,7 @@
 """Soft fine-tuning of one trunk: its later stages go on learning, slowly, under the head that was fitted on it frozen.
 
-There is one network for each fold. It never sees the sources of its fold, and scores them for the calibration. What
-ships is the mean of their weights: they begin alike and go a short way, so the mean is a network too, and a steadier
-one than each ("model soups", Wortsman et al., arXiv 2203.05482).
+There is one network for each fold, which never sees the sources of its fold and scores them for the calibration, and
+one for all sources, which ships.
 """
 
 from __future__ import annotations
@@ -90,25 +89,26 @@ def fitted(
     _check_device(tuning.device)
     rows, entries = material.rows, material.entries
     pictures, own = Pictures(entries, folder, say), learner.columns(tuning.trunk)
-    networks, score = [], np.zeros(len(rows.entry))
-    for number in np.unique(material.fold).tolist():
+    score = np.zeros(len(rows.entry))
+    weight = np.zeros(learner.numbers, np.float32)
+    folds = np.unique(material.fold).tolist()
+    for number in (*folds, len(folds)):  # no picture is in the last one
         head, rest = (_learned(learner, material, mask, number) for mask in (own, ~own))
         seen = pictures.places[material.fold[pictures.places] != number]
         task = Task(entries, pictures, seen, head, material.seed + number)
         name = _print([learner.hash, asdict(tuning), task.seed, [_named(entries[place]) for place in seen]])
-        networks.append(tuned(learner.alone(tuning.trunk), task, tuning, folder / f"tuned-{name}"))
+        network = tuned(learner.alone(tuning.trunk), task, tuning, folder / f"tuned-{name}")
+        say(f"{learner.name}: {tuning.trunk} is tuned on {len(seen)} of {len(pictures.places)} pictures")
         out = np.flatnonzero((material.fold[rows.entry] == number) & (rows.delivery != RANDOM))
         score[out] = learner.score(rows.features[out][:, ~own], rest)
         for place in np.unique(rows.entry[out]).tolist():
-            found = scores(networks[-1], pictures[place], entries[place].long_side_px)
+            found = scores(network, pictures[place], entries[place].long_side_px)
             mine = out[rows.entry[out] == place]
             score[mine] += [found[name] for name in rows.delivery[mine].tolist()]
-        say(f"{learner.name}: fold {number + 1}: {tuning.trunk} is tuned")
-    together, rest = mean(networks), _learned(learner, material, ~own, None)
-    weight = np.zeros(learner.numbers, np.float32)
-    weight[own], weight[~own] = together.pop("head.weight")[0], rest["weight"]
-    bias = together.pop("head.bias").astype(np.float32) + rest["bias"].astype(np.float32)
-    return {**together, "weight": weight, "bias": bias}, score
+    weight[own], weight[~own] = head["weight"], rest["weight"]
+    bias = head["bias"].astype(np.float32) + rest["bias"].astype(np.float32)
+    trunk = {name: value.numpy() for name, value in network.state_dict().items() if name.startswith("trunks.")}
+    return {**trunk, "weight": weight, "bias": bias}, score
 
 
 def _learned(learner: PatchesLearner, material: Material, columns: NDArray[np.bool_], without: int | None) -> Tensors:
@@ -196,15 +196,6 @@ def scores(network: PatchNet, pixels: Pixels, long_side_px: int) -> dict[str, fl
             crops = judge.grid(*made.shape[1::-1], size_px=CROP_PX).crops(made)
             found[name] = float(network(_batched(crops))[0].double().mean())
     return found
-
-
-def mean(networks: Sequence[PatchNet]) -> Tensors:
-    """The mean of the weights of networks that began alike, by name."""
-    states = [network.state_dict() for network in networks]
-    return {
-        name: torch.stack([state[name].double() for state in states]).mean(0).to(states[0][name].dtype).numpy()
-        for name in states[0]
-    }
 
 
 def _check_device(name: str) -> None:
