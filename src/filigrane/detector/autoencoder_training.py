@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from filigrane.core.errors import MissingExtra, UsageError
 from filigrane.core.files import write_atomically
 from filigrane.core.values import Pixels
-from filigrane.detector.autoencoders import WEIGHTS, WIDTH, Autoencoder, Redraw, design_of, to_tensor
+from filigrane.detector.autoencoders import WEIGHTS, WIDTH, Autoencoder, Redraw, design_of
 from filigrane.detector.corpus import Entry, stream
 from filigrane.detector.delivery import windowed
-from filigrane.detector.models._trunk import Trunk
+from filigrane.detector.models._trunk import Trunk, to_tensor
 from filigrane.detector.pairs import AUTOENCODER
 from filigrane.generator.train.autoencoder import likeness_loss
 from filigrane.generator.train.loop import Plan, Run
@@ -73,7 +73,7 @@ def train(name: str, entries: Sequence[Entry], folder: Path, plan: Plan, *, widt
         raise UsageError(f"The checkpoint in {folder} is not one of {name!r}; give another folder.") from error
 
     def loss(rng: np.random.Generator) -> Tensor:
-        wanted = to_tensor([_crop(seen[index], rng) for index in rng.integers(0, len(seen), plan.batch)])
+        wanted = to_tensor(np.stack([_crop(seen[index], rng) for index in rng.integers(0, len(seen), plan.batch)]))
         wanted = wanted.to(plan.device)
         with torch.autocast(torch.device(plan.device).type, torch.bfloat16, enabled=plan.half):
             made, cost = model(wanted)

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from filigrane.core.errors import UnreadableInput, UsageError
 from filigrane.core.values import Pixels
 from filigrane.detector import cosines
+from filigrane.detector.models._trunk import to_tensor
 from filigrane.detector.pairs import AUTOENCODER
 from filigrane.perturb.attacks.regenerate import in_tiles
 
@@ -183,14 +184,8 @@ class Redraw:
 
     @torch.inference_mode()
     def _drawn(self, pixels: Pixels) -> Pixels:
-        drawn, _ = self._model(to_tensor([pixels]))
+        drawn, _ = self._model(to_tensor(pixels[None]))
         return np.asarray((drawn[0].permute(1, 2, 0).numpy() * 255).round().clip(0, 255), np.uint8)
-
-
-def to_tensor(pictures: Sequence[Pixels]) -> Tensor:
-    """Pictures of one size, uint8 (H, W, 3), as float NCHW in [0, 1], channels last in memory."""
-    batch = torch.from_numpy(np.ascontiguousarray(np.stack(pictures))).permute(0, 3, 1, 2)
-    return batch.float().div(255).contiguous(memory_format=torch.channels_last)
 
 
 def design_of(name: str) -> Design:

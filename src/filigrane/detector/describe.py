@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filigrane.core.values import Pixels, sha256_hex
+from filigrane.core.weights import Tensors
 from filigrane.detector import corpus, judge
 from filigrane.detector.condition import detail
 from filigrane.detector.corpus import Entry
@@ -134,3 +135,10 @@ def _made(entry: Entry, pixels: Pixels, plan: Plan, *, fixed: bool) -> Iterator[
         yield RANDOM, delivered(pixels, np.random.default_rng([zlib.crc32(entry.file.encode()), plan.seed + turn]))
     if fixed:
         yield from deliveries(pixels, entry.long_side_px)
+
+
+def learned(learner: Learner, rows: Described, entries: Sequence[Entry], seed: int) -> Tensors:
+    """What ``learner`` makes of ``rows`` of ``entries``, each weighing as `corpus.weights` says."""
+    seen = [entries[place] for place in rows.entry]
+    labels = np.array([entry.label for entry in seen], np.int8)
+    return learner.learn(rows.features, labels, corpus.weights(seen), np.random.default_rng(seed))

@@ -22,7 +22,7 @@ from filigrane.detector import attribution, calibrate, corpus, models
 from filigrane.detector.config import Config, of_model
 from filigrane.detector.corpus import Entry
 from filigrane.detector.delivery import CROP_PX
-from filigrane.detector.describe import RANDOM, Described, Plan, Say, described
+from filigrane.detector.describe import RANDOM, Described, Plan, Say, described, learned
 from filigrane.detector.models import Learner
 from filigrane.detector.models.patches import PatchesLearner
 
@@ -118,18 +118,12 @@ def _crossed(
     score = np.zeros(len(rows.entry))
     for number in range(config.folds):
         out = fold[rows.entry] == number
-        tensors = _fit(learner, rows.select(learns & ~out), entries, config)
+        tensors = learned(learner, rows.select(learns & ~out), entries, config.seed)
         score[out] = learner.score(rows.features[out], tensors)
         weights = corpus.weights([entries[index] for index in rows.entry[out & learns]])
         area = auc(label[rows.entry[out & learns]], score[out & learns], weights)
         say(f"{learner.name}: fold {number + 1}: AUC {area:.4f} on {(out & learns).sum()} crops")
-    return _fit(learner, rows.select(learns), entries, config), score
-
-
-def _fit(learner: Learner, rows: Described, entries: Sequence[Entry], config: Config) -> Tensors:
-    seen = [entries[index] for index in rows.entry]
-    labels = np.array([entry.label for entry in seen], np.int8)
-    return learner.learn(rows.features, labels, corpus.weights(seen), np.random.default_rng(config.seed))
+    return learned(learner, rows.select(learns), entries, config.seed), score
 
 
 def _pooled(score: NDArray[np.float64], rows: Described) -> Held:

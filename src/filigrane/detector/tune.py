@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from filigrane.detector import corpus, judge
 from filigrane.detector.config import Tuning
 from filigrane.detector.corpus import Entry
 from filigrane.detector.delivery import CROP_PX, delivered, deliveries
-from filigrane.detector.describe import RANDOM, Described, Say
+from filigrane.detector.describe import RANDOM, Described, Say, learned
 from filigrane.detector.models._trunk import PatchNet, to_tensor
 from filigrane.detector.models.patches import PatchesLearner
 from filigrane.generator.train.loop import Plan, Run
@@ -93,7 +93,9 @@ def fitted(
     weight = np.zeros(learner.numbers, np.float32)
     folds = np.unique(material.fold).tolist()
     for number in (*folds, len(folds)):  # no picture is in the last one
-        head, rest = (_learned(learner, material, mask, number) for mask in (own, ~own))
+        learns = rows.select((rows.delivery == RANDOM) & (material.fold[rows.entry] != number))
+        parts = (replace(learns, features=learns.features[:, mask]) for mask in (own, ~own))
+        head, rest = (learned(learner, part, entries, material.seed) for part in parts)
         seen = pictures.places[material.fold[pictures.places] != number]
         task = Task(entries, pictures, seen, head, material.seed + number)
         name = _print([learner.hash, asdict(tuning), task.seed, [_named(entries[place]) for place in seen]])
@@ -109,16 +111,6 @@ def fitted(
     bias = head["bias"].astype(np.float32) + rest["bias"].astype(np.float32)
     trunk = {name: value.numpy() for name, value in network.state_dict().items() if name.startswith("trunks.")}
     return {**trunk, "weight": weight, "bias": bias}, score
-
-
-def _learned(learner: PatchesLearner, material: Material, columns: NDArray[np.bool_], without: int | None) -> Tensors:
-    """The frozen head over some columns of the random deliveries, without those of one fold."""
-    rows, entries = material.rows, material.entries
-    chosen = np.flatnonzero((rows.delivery == RANDOM) & (material.fold[rows.entry] != without))
-    seen = [entries[place] for place in rows.entry[chosen]]
-    labels = np.array([entry.label for entry in seen], np.int8)
-    rng = np.random.default_rng(material.seed)
-    return learner.learn(rows.features[chosen][:, columns], labels, corpus.weights(seen), rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +152,7 @@ def tuned(network: PatchNet, task: Task, tuning: Tuning, folder: Path) -> PatchN
     def loss(rng: np.random.Generator) -> torch.Tensor:
         crops, labels = _batch(task, weights, tuning, rng)
         with torch.autocast(torch.device(plan.device).type, torch.bfloat16, enabled=plan.half):
-            odds = network(_batched(crops).to(plan.device))[0]
+            odds = network(to_tensor(crops).to(plan.device))[0]
         wanted = torch.from_numpy(labels).to(plan.device) * (1 - 2 * _SOFTENED) + _SOFTENED
         return binary_cross_entropy_with_logits(odds.float(), wanted)
 
@@ -194,7 +186,7 @@ def scores(network: PatchNet, pixels: Pixels, long_side_px: int) -> dict[str, fl
     with torch.inference_mode():
         for name, made in deliveries(pixels, long_side_px):
             crops = judge.grid(*made.shape[1::-1], size_px=CROP_PX).crops(made)
-            found[name] = float(network(_batched(crops))[0].double().mean())
+            found[name] = float(network(to_tensor(crops))[0].double().mean())
     return found
 
 
@@ -203,10 +195,6 @@ def _check_device(name: str) -> None:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"There is no device {name!r} to tune on here; give cpu or cuda.") from error
-
-
-def _batched(crops: Pixels) -> torch.Tensor:
-    return to_tensor(crops).contiguous(memory_format=torch.channels_last)
 
 
 def _named(entry: Entry) -> tuple[str, str, tuple[int, int]]:
