@@ -117,6 +117,16 @@ def test_a_low_score_weighs_little_and_is_asked_once(
     assert found.details["after_jpeg_75"] == "not asked"
 
 
+def test_a_score_that_shows_no_sign_never_speaks_for_ai(
+    monkeypatch: pytest.MonkeyPatch, context: Context, card: Card, picture: Picture
+) -> None:
+    offset = context.policy.thresholds["inconclusive"] - 0.01
+    leaning = replace(card, calibration={**card.calibration, "slope": 1e-6, "offset": offset})
+    found = _asked(monkeypatch, context, leaning, 0.0).examine(picture)
+    assert "no sign" in found.summary
+    assert found.llr == 0
+
+
 def test_the_users_own_calibration_comes_first(
     monkeypatch: pytest.MonkeyPatch, context: Context, card: Card, picture: Picture
 ) -> None:

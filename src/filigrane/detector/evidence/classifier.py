@@ -96,17 +96,21 @@ class ClassifierEvidence:
         return Evidence(
             source=self.name,
             finding=Finding.PRESENT if reading.accuses else Finding.ABSENT,
-            llr=reading.llr,
-            summary=self._summary(reading.accuses, reading.llr, calibration),
+            llr=reading.llr if reading.accuses or self._doubtful(reading) else min(reading.llr, 0.0),
+            summary=self._summary(reading, calibration),
             details=details,
             false_positive_rate=calibration.false_positive_rate,
         )
 
-    def _summary(self, accuses: bool, llr: float, calibration: Calibration) -> str:
+    def _doubtful(self, reading: Reading) -> bool:
+        """Whether a score under the threshold is high enough to be told; a lower one speaks for nothing."""
+        return reading.llr >= self._policy.thresholds["inconclusive"]
+
+    def _summary(self, reading: Reading, calibration: Calibration) -> str:
         rate = f"{calibration.false_positive_rate:.1%}"
-        if accuses:
+        if reading.accuses:
             return f"The fine detail looks machine-made, as it does in at most {rate} of the real pictures measured."
-        if llr >= self._policy.thresholds["inconclusive"]:
+        if self._doubtful(reading):
             return f"The fine detail looks somewhat machine-made, as it does in more than {rate} of real pictures."
         return "The fine detail shows no sign of a generator that the detector knows; that says little of others."
 
